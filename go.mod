@@ -1,0 +1,3 @@
+module github.com/akaripool/akari
+
+go 1.26.0
