@@ -1,0 +1,334 @@
+package bag
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func newFilled(n int) (*Bag[int], []*Item[int]) {
+	b := New[int](nil)
+	items := make([]*Item[int], n)
+	for i := range items {
+		items[i] = &Item[int]{Value: i}
+		b.Add(items[i])
+	}
+	return b, items
+}
+
+func wantCounts(t *testing.T, b *Bag[int], total, idle, reserved, waiting int) {
+	t.Helper()
+	if b.Total() != total || b.Idle() != idle || b.Reserved() != reserved || b.Waiting() != waiting {
+		t.Fatalf("total %d, idle %d, reserved %d, waiting %d; want %d, %d, %d, %d",
+			b.Total(), b.Idle(), b.Reserved(), b.Waiting(), total, idle, reserved, waiting)
+	}
+}
+
+func TestBorrowerGetsTheItemItReturnedLast(t *testing.T) {
+	b, _ := newFilled(100)
+	first := b.TryBorrow()
+	for range 1000 {
+		b.Return(first)
+		if again := b.TryBorrow(); again != first {
+			t.Fatalf("got item %d after returning %d", again.Value, first.Value)
+		}
+	}
+}
+
+func TestEveryIdleItemIsFound(t *testing.T) {
+	const n = 500
+	b, _ := newFilled(n)
+	seen := map[int]bool{}
+	for range n {
+		it := b.TryBorrow()
+		if it == nil || seen[it.Value] || it.State() != InUse {
+			t.Fatalf("after %d items: %v", len(seen), it)
+		}
+		seen[it.Value] = true
+	}
+	if it := b.TryBorrow(); it != nil {
+		t.Fatalf("item %d lent twice", it.Value)
+	}
+	wantCounts(t, b, n, 0, 0, 0)
+}
+
+func TestReservedItemIsNotLent(t *testing.T) {
+	b, items := newFilled(2)
+	if !b.Reserve(items[0]) {
+		t.Fatal("an idle item could not be reserved")
+	}
+	if b.Reserve(items[0]) {
+		t.Fatal("reserved twice")
+	}
+	wantCounts(t, b, 2, 1, 1, 0)
+	if it := b.TryBorrow(); it != items[1] {
+		t.Fatalf("lent %v, want the other item", it)
+	}
+	if b.Reserve(items[1]) {
+		t.Fatal("an item in use was reserved")
+	}
+	if it := b.TryBorrow(); it != nil {
+		t.Fatalf("lent %v", it)
+	}
+	b.Unreserve(items[0])
+	if it := b.TryBorrow(); it != items[0] {
+		t.Fatalf("lent %v, want the item that is no longer reserved", it)
+	}
+	b.Retain(items[0])
+	wantCounts(t, b, 2, 0, 1, 0)
+	b.Remove(items[0])
+	b.Remove(items[1])
+	wantCounts(t, b, 0, 0, 0, 0)
+	if items[0].State() != Removed || b.Reserve(items[0]) {
+		t.Fatal("a removed item came back")
+	}
+}
+
+func TestAllListsItemsOldestFirst(t *testing.T) {
+	b, items := newFilled(5)
+	for _, gone := range []int{2, 0, 4} {
+		if !b.Reserve(items[gone]) {
+			t.Fatal("not idle")
+		}
+		b.Remove(items[gone])
+	}
+	b.Add(&Item[int]{Value: 9})
+	var got []int
+	for _, it := range b.All() {
+		got = append(got, it.Value)
+	}
+	if !slices.Equal(got, []int{1, 3, 9}) {
+		t.Fatalf("got %v", got)
+	}
+}
+
+func TestWaitersAreServedInTheOrderOfTheirArrival(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const items, callers = 1, 100 // with more items the served ones would race to report
+		b, _ := newFilled(items)
+		held := make([]*Item[int], items)
+		for i := range held {
+			held[i] = b.TryBorrow()
+		}
+		served := make(chan int, callers)
+		for i := range callers {
+			go func() {
+				it, err := b.Wait(t.Context(), time.Hour, 0, 0)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				served <- i
+				b.Return(it)
+			}()
+			synctest.Wait() // this one stands in the line before the next comes
+		}
+		wantCounts(t, b, items, 0, 0, callers)
+		time.Sleep(2 * Patience)
+		for _, it := range held {
+			b.Return(it)
+		}
+		synctest.Wait()
+		for i := range callers {
+			if got := <-served; got != i {
+				t.Fatalf("caller %d was served in place of caller %d", got, i)
+			}
+		}
+		wantCounts(t, b, items, items, 0, 0)
+	})
+}
+
+func TestNewcomersOvertakeOnlyAYoungQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, items := newFilled(2)
+		b.TryBorrow()
+		b.TryBorrow()
+		for range 2 {
+			go b.Wait(t.Context(), time.Hour, 0, 0)
+		}
+		synctest.Wait()
+
+		// Both items come back before the waiter that the first was handed to
+		// has had the time to wake up: the second is for whoever comes first.
+		b.Return(items[0])
+		b.Return(items[1])
+		if it := b.TryBorrow(); it != items[1] {
+			t.Fatalf("a newcomer got %v, want the item left over", it)
+		}
+		synctest.Wait()
+		wantCounts(t, b, 2, 0, 0, 1)
+
+		// Now the head has waited longer than its patience. Whatever comes back is its own.
+		time.Sleep(Patience + 1)
+		b.Return(items[0])
+		if it := b.TryBorrow(); it != nil {
+			t.Fatal("a newcomer overtook an overdue waiter")
+		}
+		b.Return(items[1])
+		synctest.Wait()
+		wantCounts(t, b, 2, 1, 0, 0)
+		if b.TryBorrow() == nil {
+			t.Fatal("the queue is empty, but newcomers are still refused")
+		}
+	})
+}
+
+func TestNewItemGoesToTheWaiter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		b := New[int](func() { asked++ })
+		go func() {
+			synctest.Wait()
+			b.Add(&Item[int]{Value: 7})
+		}()
+		it, err := b.Wait(t.Context(), time.Hour, 0, 0)
+		if err != nil || it.Value != 7 {
+			t.Fatalf("got %v, %v", it, err)
+		}
+		if asked != 1 {
+			t.Fatalf("demand was announced %d times, want once", asked)
+		}
+	})
+}
+
+func TestWaitEnds(t *testing.T) {
+	stop := errors.New("stop")
+	for _, c := range []struct {
+		name string
+		end  func(b *Bag[int], cancel func())
+		want error
+		took time.Duration
+	}{
+		{"at its time-out", func(*Bag[int], func()) {}, ErrTimeout, time.Second},
+		{"when its context is cancelled", func(_ *Bag[int], cancel func()) { cancel() }, context.Canceled, 0},
+		{"when the bag closes", func(b *Bag[int], _ func()) { b.Close() }, ErrClosed, 0},
+		{"when it is failed", func(b *Bag[int], _ func()) { b.Fail(stop, func(w Waiter) bool { return w.Caller == 5 }) }, stop, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b, items := newFilled(1)
+				b.TryBorrow()
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				start := time.Now()
+				go func() {
+					synctest.Wait()
+					c.end(b, cancel)
+				}()
+				it, err := b.Wait(ctx, time.Second, 0, 5)
+				if it != nil || !errors.Is(err, c.want) {
+					t.Fatalf("got %v, %v, want %v", it, err, c.want)
+				}
+				if took := time.Since(start); took != c.took {
+					t.Fatalf("ended after %v, want %v", took, c.took)
+				}
+				b.Return(items[0])
+				wantCounts(t, b, 1, 1, 0, 0)
+			})
+		})
+	}
+}
+
+func TestFullQueueRefusesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New[int](nil)
+		go b.Wait(t.Context(), time.Second, 2, 0)
+		go b.Wait(t.Context(), time.Second, 2, 0)
+		synctest.Wait()
+		if _, err := b.Wait(t.Context(), time.Second, 2, 0); err != ErrFull {
+			t.Fatalf("got %v, want ErrFull", err)
+		}
+		if _, err := b.Wait(t.Context(), time.Second, 3, 0); err != ErrTimeout {
+			t.Fatalf("got %v, want the third place of three and a time-out", err)
+		}
+	})
+}
+
+func TestItemHandedToSomebodyWhoGaveUpGoesToTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, items := newFilled(1)
+		b.TryBorrow()
+		ctx, cancel := context.WithCancel(t.Context())
+		gaveUp := make(chan error, 1)
+		go func() {
+			_, err := b.Wait(ctx, time.Hour, 0, 0)
+			gaveUp <- err
+		}()
+		synctest.Wait()
+		got := make(chan *Item[int], 1)
+		go func() {
+			it, _ := b.Wait(t.Context(), time.Hour, 0, 0)
+			got <- it
+		}()
+		synctest.Wait()
+		// Cancelled and served in the same instant, before either goroutine runs.
+		cancel()
+		b.Return(items[0])
+		if err := <-gaveUp; err == nil {
+			// The select saw the item first: it counts as served.
+			b.Return(items[0])
+		}
+		if it := <-got; it != items[0] {
+			t.Fatalf("the next waiter got %v", it)
+		}
+	})
+}
+
+func TestClosedBagLetsNobodyWaitButTakesItemsBack(t *testing.T) {
+	b, items := newFilled(2)
+	b.TryBorrow()
+	b.Close()
+	if _, err := b.Wait(t.Context(), time.Hour, 0, 0); err != ErrClosed {
+		t.Fatalf("got %v", err)
+	}
+	for _, it := range items {
+		if it.State() == InUse {
+			b.Return(it)
+		}
+		if !b.Reserve(it) {
+			t.Fatal("cannot take an item out of a closed bag")
+		}
+		b.Remove(it)
+	}
+	wantCounts(t, b, 0, 0, 0, 0)
+}
+
+func TestWaiterIsReusedWithItsTimerStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, items := newFilled(1)
+		for i := range 100 {
+			b.TryBorrow()
+			go func() {
+				synctest.Wait()
+				b.Return(items[0])
+			}()
+			if _, err := b.Wait(t.Context(), time.Minute, 0, 0); err != nil {
+				t.Fatal(err)
+			}
+			// Were the timer of an earlier wait still running, this one would end early.
+			b.queue.mu.Lock()
+			free := b.queue.freeLen
+			b.queue.mu.Unlock()
+			if free != 1 {
+				t.Fatalf("round %d: %d waiters kept, want 1", i, free)
+			}
+			start := time.Now()
+			if _, err := b.Wait(t.Context(), time.Hour, 0, 0); err != ErrTimeout || time.Since(start) != time.Hour {
+				t.Fatalf("round %d: %v after %v", i, err, time.Since(start))
+			}
+			b.Return(items[0])
+		}
+	})
+}
+
+func TestStateNames(t *testing.T) {
+	for s, want := range map[State]string{Idle: "idle", InUse: "in use", Reserved: "reserved", Removed: "removed"} {
+		if got := fmt.Sprint(s); got != want {
+			t.Errorf("%d is called %q, want %q", int(s), got, want)
+		}
+	}
+}
