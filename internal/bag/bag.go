@@ -148,19 +148,30 @@ type Bag[T any] struct {
 		first, last *Item[T]
 	}
 
-	onWait func()           // told after somebody joined the queue; called without a lock
-	now    func() time.Time // the clock that ages the queue
+	hooks Hooks
+	now   func() time.Time // the clock that ages the queue
 }
 
-// New returns an empty bag. onWait is called, by the goroutine concerned and
-// without a lock held, whenever a borrower is about to wait; it may be nil.
-func New[T any](onWait func()) *Bag[T] {
-	if onWait == nil {
-		onWait = func() {}
+// Hooks are called by the goroutine that waits, without a lock held. Each may
+// be nil.
+type Hooks struct {
+	// Joined: somebody has joined the queue.
+	Joined func()
+
+	// Long: somebody has waited for LongWait. The result is shown as its
+	// Waiter.Note.
+	Long     func() any
+	LongWait time.Duration
+}
+
+// New returns an empty bag.
+func New[T any](hooks Hooks) *Bag[T] {
+	if hooks.Joined == nil {
+		hooks.Joined = func() {}
 	}
 	return &Bag[T]{
 		stripes: make([]stripe[T], stripeCount(runtime.GOMAXPROCS(0))),
-		onWait:  onWait,
+		hooks:   hooks,
 		now:     time.Now,
 	}
 }

@@ -11,7 +11,7 @@ import (
 )
 
 func newFilled(n int) (*Bag[int], []*Item[int]) {
-	b := New[int](nil)
+	b := New[int](Hooks{})
 	items := make([]*Item[int], n)
 	for i := range items {
 		items[i] = &Item[int]{Value: i}
@@ -180,7 +180,7 @@ func TestNewcomersOvertakeOnlyAYoungQueue(t *testing.T) {
 func TestNewItemGoesToTheWaiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0
-		b := New[int](func() { asked++ })
+		b := New[int](Hooks{Joined: func() { asked++ }})
 		go func() {
 			synctest.Wait()
 			b.Add(&Item[int]{Value: 7})
@@ -235,7 +235,7 @@ func TestWaitEnds(t *testing.T) {
 
 func TestFullQueueRefusesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := New[int](nil)
+		b := New[int](Hooks{})
 		go b.Wait(t.Context(), time.Second, 2, 0)
 		go b.Wait(t.Context(), time.Second, 2, 0)
 		synctest.Wait()
@@ -323,6 +323,39 @@ func TestWaiterIsReusedWithItsTimerStopped(t *testing.T) {
 			b.Return(items[0])
 		}
 	})
+}
+
+func TestLongWaitIsNoted(t *testing.T) {
+	for _, timeout := range []time.Duration{0, time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			b := New[int](Hooks{LongWait: time.Second, Long: func() any { return "long" }})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			ended := make(chan error, 1)
+			start := time.Now()
+			go func() {
+				_, err := b.Wait(ctx, timeout, 0, 3)
+				ended <- err
+			}()
+			time.Sleep(time.Second - 1)
+			synctest.Wait()
+			if w := b.Waiters(); len(w) != 1 || w[0].Note != nil {
+				t.Fatalf("noted early: %v", w)
+			}
+			time.Sleep(1)
+			synctest.Wait()
+			if w := b.Waiters(); len(w) != 1 || w[0].Note != "long" || w[0].Caller != 3 {
+				t.Fatalf("not noted: %v", w)
+			}
+			want, took := ErrTimeout, timeout
+			if timeout == 0 {
+				want, took = context.DeadlineExceeded, time.Hour
+			}
+			if err := <-ended; err != want || time.Since(start) != took {
+				t.Fatalf("ended with %v after %v, want %v after %v", err, time.Since(start), want, took)
+			}
+		})
+	}
 }
 
 func TestStateNames(t *testing.T) {

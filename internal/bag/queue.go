@@ -29,6 +29,7 @@ type waiter[T any] struct {
 	queued bool // in the line; false once settled
 	item   *Item[T]
 	err    error
+	note   any
 
 	ready chan struct{} // capacity 1: the settler never blocks
 	timer *time.Timer   // owned by the waiting goroutine
@@ -44,6 +45,7 @@ func (w *waiter[T]) settle(it *Item[T], err error) {
 type Waiter struct {
 	Caller uintptr // as given to Wait
 	Since  time.Time
+	Note   any // from Hooks.Long; nil before that
 }
 
 // Wait queues for an item, for at most timeout (none if it is 0 or less).
@@ -57,23 +59,42 @@ func (b *Bag[T]) Wait(ctx context.Context, timeout time.Duration, limit int, cal
 	if err != nil {
 		return nil, err
 	}
-	b.onWait()
+	b.hooks.Joined()
 
-	var expired <-chan time.Time
-	if timeout > 0 {
-		expired = w.startTimer(timeout)
+	// The first part of a wait is short if somebody wants to know of long ones.
+	part, rest := timeout, time.Duration(0)
+	if b.hooks.Long != nil && (timeout <= 0 || timeout > b.hooks.LongWait) {
+		part, rest = b.hooks.LongWait, timeout-b.hooks.LongWait
 	}
-	select {
-	case <-w.ready:
-	case <-ctx.Done():
-		err = ctx.Err()
-	case <-expired:
-		err = ErrTimeout
+	for again := true; again; {
+		again = false
+		var expired <-chan time.Time
+		if part > 0 {
+			expired = w.startTimer(part)
+		}
+		select {
+		case <-w.ready:
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-expired:
+			if rest == 0 {
+				err = ErrTimeout
+				break
+			}
+			b.note(w, b.hooks.Long())
+			part, rest, again = rest, 0, true // rest < 0: no time-out
+		}
 	}
-	if timeout > 0 {
+	if w.timer != nil {
 		w.timer.Stop() // before finish: afterwards w may be another's
 	}
 	return b.finish(w, err)
+}
+
+func (b *Bag[T]) note(w *waiter[T], note any) {
+	b.queue.mu.Lock()
+	w.note = note
+	b.queue.mu.Unlock()
 }
 
 // join puts a waiter at the end of the line.
@@ -199,7 +220,7 @@ func (b *Bag[T]) Fail(err error, match func(Waiter) bool) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for w := q.last; w != nil; w = w.prev {
-		if match(Waiter{w.caller, w.since}) {
+		if match(Waiter{w.caller, w.since, w.note}) {
 			b.leave(w)
 			w.settle(nil, err)
 			return true
@@ -215,7 +236,7 @@ func (b *Bag[T]) Waiters() []Waiter {
 	defer q.mu.Unlock()
 	ws := make([]Waiter, 0, b.waiting.Load())
 	for w := q.first; w != nil; w = w.next {
-		ws = append(ws, Waiter{w.caller, w.since})
+		ws = append(ws, Waiter{w.caller, w.since, w.note})
 	}
 	return ws
 }
@@ -233,7 +254,7 @@ func (q *queue[T]) get() *waiter[T] {
 
 // put keeps a waiter for the next. queue.mu is held.
 func (q *queue[T]) put(w *waiter[T]) {
-	w.item, w.err = nil, nil
+	w.item, w.err, w.note = nil, nil, nil
 	if q.freeLen >= maxFree {
 		return
 	}

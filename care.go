@@ -1,0 +1,139 @@
+package akari
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/akaripool/akari/internal/sessionstate"
+)
+
+// What a borrower leaves behind in a session must not reach the next one. The
+// pool looks at the text of each statement for what it may change, and cleans
+// up after those that change something, in the background, before the
+// connection is lent again. Cleaning that fails, or is not possible, closes the
+// connection: never is a changed session lent.
+
+// transactional are the effects that a ROLLBACK undoes.
+const transactional = sessionstate.TxBegin | sessionstate.TxEnd | sessionstate.ReadOnlyTx
+
+// needsCare reports whether a connection that came back has to be looked after
+// before it is idle again.
+func (p *Pool) needsCare(e *entry) bool {
+	switch {
+	case p.mayBeInTx(e):
+		return true
+	case p.cfg.SessionReset == ResetAlways:
+		return true
+	case p.cfg.SessionReset == ResetDirty && e.changed&^transactional != 0:
+		return true
+	}
+	e.changed = 0
+	return e.stmts.untidy()
+}
+
+// mayBeInTx reports whether a transaction may be open. The driver knows, or the
+// statements tell.
+func (p *Pool) mayBeInTx(e *entry) bool {
+	if status := e.probes.txStatus; status != nil {
+		return status() != 'I'
+	}
+	return e.inTx
+}
+
+// care looks after a returned connection, reserved by the caller, and puts it
+// back, or closes it.
+func (p *Pool) care(e *entry) {
+	start := p.now()
+	changed := e.changed
+	if p.mayBeInTx(e) {
+		changed |= sessionstate.TxBegin
+	}
+	// The limit is that of a validation: whoever waits for a connection may
+	// have to wait for this one.
+	limit := p.live.Load().ValidationTimeout
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	var settled atomic.Bool
+	late := time.AfterFunc(limit+closeGrace, func() {
+		if settled.CompareAndSwap(false, true) {
+			p.abandon(e) // the driver does not mind its context
+		}
+	})
+	err := p.clean(ctx, e)
+	if err == nil {
+		err = e.stmts.tidy()
+	}
+	late.Stop()
+	if !settled.CompareAndSwap(false, true) {
+		closeQuietly(e.conn)
+		return
+	}
+	now := p.now()
+	if err == nil {
+		e.lastSeen.Store(now)
+	}
+	if changed != 0 || p.cfg.SessionReset == ResetAlways {
+		p.stats.resets.Add(1)
+		p.log(slog.LevelDebug, fmt.Sprintf("Reset (%v) on connection %s", changed, e.name), slog.Uint64("conn", e.id), slog.String("changed", changed.String()))
+		fire(p, p.cfg.Trace.SessionReset, func() SessionResetEvent {
+			return SessionResetEvent{p.name, e.info(), changed.String(), time.Duration(now - start), p.secrets.mask(err)}
+		})
+	}
+	switch {
+	case err != nil:
+		if err != errCloseInstead {
+			p.log(slog.LevelDebug, fmt.Sprintf("Reset of connection %s failed: %v", e.name, p.secrets.mask(err)), slog.Uint64("conn", e.id))
+		}
+		p.retire(e, CloseReset)
+	case e.doom.Load() != 0:
+		p.retire(e, CloseReason(e.doom.Load()))
+	default:
+		p.putBack(e)
+	}
+}
+
+// clean ends an open transaction and undoes what was changed.
+func (p *Pool) clean(ctx context.Context, e *entry) (err error) {
+	defer recoverTo(&err, "cleaning of a session")
+	if p.mayBeInTx(e) {
+		if err := e.caps.profile.dialect.rollback(ctx, e); err != nil {
+			return err
+		}
+		e.inTx = false
+	}
+	changed := e.changed &^ transactional
+	switch {
+	case p.cfg.SessionReset == ResetOff:
+	case p.cfg.SessionReset == ResetAlways || changed != 0:
+		if err := e.caps.profile.dialect.clean(ctx, p, e, changed); err != nil {
+			return err
+		}
+	}
+	e.changed = 0
+	return nil
+}
+
+// errCloseInstead is not a failure: closing is the way to clean.
+var errCloseInstead = errors.New("akari: closed in place of cleaning")
+
+// note takes down what a statement may change, before it is sent.
+func (e *entry) note(effect sessionstate.Effect) {
+	if effect == 0 {
+		return
+	}
+	e.changed |= effect
+	if effect&sessionstate.TxBegin != 0 {
+		e.inTx = true // until proved otherwise: if it fails, a ROLLBACK too many does no harm
+	}
+}
+
+// noteDone takes down that a statement has succeeded.
+func (e *entry) noteDone(effect sessionstate.Effect) {
+	if effect&(sessionstate.TxBegin|sessionstate.TxEnd) == sessionstate.TxEnd {
+		e.inTx = false
+	}
+}

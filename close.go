@@ -1,0 +1,171 @@
+package akari
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/akaripool/akari/internal/bag"
+)
+
+// closeGrace is how long a connection on its way out keeps its place in the
+// pool. Usually the driver is done in a millisecond. If it hangs, the place is
+// given to a new connection and the old one is left to the driver.
+const closeGrace = time.Second
+
+// retire takes a connection out of the pool and closes it in the background.
+// The caller has the entry, lent or reserved.
+func (p *Pool) retire(e *entry, reason CloseReason) {
+	p.strikeOff(e, reason)
+	p.spawn(func() {
+		free := sync.OnceFunc(p.opener.gone)
+		late := time.AfterFunc(closeGrace, free)
+		defer late.Stop()
+		p.closeDriver(e)
+		e.awaitGone()
+		free()
+	})
+}
+
+// abandon takes a connection out of the pool whose driver does not answer; who
+// called the driver closes it when it does. Its place is free at once.
+func (p *Pool) abandon(e *entry) {
+	p.strikeOff(e, CloseDead)
+	p.opener.gone()
+}
+
+// strikeOff takes a connection out of the books. It keeps its place until
+// opener.gone.
+func (p *Pool) strikeOff(e *entry, reason CloseReason) {
+	p.bag.Remove(&e.item)
+	p.schedule.remove(e)
+	p.opener.leaving()
+	p.retired.add(e, reason)
+	p.log(slog.LevelDebug, "Closing connection "+e.name+": "+reason.words(), slog.String("reason", reason.String()), slog.Uint64("conn", e.id))
+	fire(p, p.cfg.Trace.Closed, func() ClosedEvent {
+		return ClosedEvent{p.name, e.info(), reason, time.Duration(p.now() - e.created), e.uses.Load()}
+	})
+	p.noteDrained()
+}
+
+// noteDrained tells Shutdown when a closed pool has no connection left.
+func (p *Pool) noteDrained() {
+	if p.gate.now() == gateClosed && p.bag.Total() == 0 {
+		p.drainedOnce.Do(func() { close(p.drained) })
+	}
+}
+
+// closeDriver closes the driver's connection. It takes as long as the driver
+// does.
+func (p *Pool) closeDriver(e *entry) {
+	defer func() {
+		if r := recover(); r != nil {
+			p.log(slog.LevelWarn, "Closing connection "+e.name+" failed", slog.Any("panic", r))
+		}
+	}()
+	e.stmts.forget()
+	if err := e.conn.Close(); err != nil {
+		p.log(slog.LevelDebug, "Closing connection "+e.name+" failed", slog.Any("error", p.secrets.mask(err)))
+	}
+}
+
+// awaitGone waits, closeGrace at most, until a driver that closes in the
+// background (pgx after a cancelled statement) is done, or the server has hung
+// up.
+func (e *entry) awaitGone() {
+	if e.probes.cleanedUp == nil {
+		return
+	}
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	end := time.NewTimer(closeGrace)
+	defer end.Stop()
+	for {
+		select {
+		case <-e.probes.cleanedUp:
+			return
+		case <-tick.C:
+			if e.sock.peek() == socketGone {
+				return
+			}
+		case <-end.C:
+			return
+		}
+	}
+}
+
+// doom marks a connection to be closed for a reason, at once if it is idle, else
+// when it comes back. In-use connections are never taken from their user.
+func (p *Pool) doom(e *entry, reason CloseReason) {
+	e.doom.CompareAndSwap(0, uint32(reason))
+	p.executeDoom(e)
+}
+
+// executeDoom closes a doomed connection if it is idle.
+func (p *Pool) executeDoom(e *entry) {
+	if p.bag.Reserve(&e.item) {
+		p.retire(e, CloseReason(e.doom.Load()))
+	}
+}
+
+// giveBack takes a connection back from its borrower, who has no more use for
+// it.
+func (p *Pool) giveBack(e *entry) {
+	now := p.now()
+	e.lastUsed.Store(now)
+	held := now - e.borrowed.Load()
+	e.used.Store(e.used.Load() + held)
+	e.uses.Store(e.uses.Load() + 1)
+	e.caller.Store(0)
+	if e.loan.Load() != nil {
+		p.leaks.returned(e, now)
+	}
+	if f := p.cfg.Trace.Released; f != nil {
+		fire(p, f, func() ReleasedEvent { return ReleasedEvent{p.name, e.info(), time.Duration(held)} })
+	}
+
+	switch {
+	case e.broken != nil || !e.aliveSafely():
+		p.retire(e, CloseBroken)
+	case e.doom.Load() != 0:
+		p.retire(e, CloseReason(e.doom.Load()))
+	case p.needsCare(e):
+		p.bag.Retain(&e.item)
+		p.spawn(func() { p.care(e) })
+	default:
+		p.putBack(e)
+	}
+}
+
+// putBack makes a connection idle: lent or reserved by the caller until now.
+func (p *Pool) putBack(e *entry) {
+	if e.item.State() == bag.Reserved {
+		p.bag.Unreserve(&e.item)
+	} else {
+		p.bag.Return(&e.item)
+	}
+	// Whoever doomed it meanwhile saw that it was not idle and left it to us.
+	// The same for a pool that was closed.
+	if e.doom.Load() != 0 {
+		p.executeDoom(e)
+	} else {
+		p.closeIfShut(e)
+	}
+}
+
+// closeIfShut closes a connection that came back to a closed pool.
+func (p *Pool) closeIfShut(e *entry) {
+	if p.bag.Closed() {
+		p.doom(e, CloseShutdown)
+	}
+}
+
+// aliveSafely is alive for a driver that may panic.
+func (e *entry) aliveSafely() (ok bool) {
+	defer func() {
+		if recover() != nil {
+			ok = false
+		}
+	}()
+	return e.alive()
+}

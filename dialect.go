@@ -1,0 +1,152 @@
+package akari
+
+import (
+	"database/sql"
+	"database/sql/driver"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/akaripool/akari/internal/sessionstate"
+)
+
+// Dialect is the kind of SQL a server speaks, as far as the pool must know it.
+type Dialect int
+
+// The dialects. DialectOther has no clean-up of its own for sessions: the pool
+// rolls open transactions back, and closes connections that a borrower has
+// changed otherwise.
+const (
+	DialectAuto Dialect = iota // what the driver is for
+	DialectOther
+	DialectPostgreSQL
+	DialectMySQL // MariaDB too
+	DialectSQLite
+)
+
+func (d Dialect) String() string {
+	switch d {
+	case DialectAuto:
+		return "auto"
+	case DialectPostgreSQL:
+		return "PostgreSQL"
+	case DialectMySQL:
+		return "MySQL"
+	case DialectSQLite:
+		return "SQLite"
+	}
+	return "other"
+}
+
+// words is the dialect for the scanner of statements.
+func (d Dialect) words() sessionstate.Dialect {
+	switch d {
+	case DialectPostgreSQL:
+		return sessionstate.PostgreSQL
+	case DialectMySQL:
+		return sessionstate.MySQL
+	case DialectSQLite:
+		return sessionstate.SQLite
+	}
+	return sessionstate.Unknown
+}
+
+// isolationName is the level in SQL, or "" if it cannot be a default.
+func isolationName(l sql.IsolationLevel) string {
+	switch l {
+	case sql.LevelReadUncommitted:
+		return "READ UNCOMMITTED"
+	case sql.LevelReadCommitted:
+		return "READ COMMITTED"
+	case sql.LevelRepeatableRead:
+		return "REPEATABLE READ"
+	case sql.LevelSerializable:
+		return "SERIALIZABLE"
+	}
+	return ""
+}
+
+// profile is what the pool knows of a driver beyond its interfaces. A driver
+// that is not in the list gets the zero profile, which assumes nothing.
+type profile struct {
+	name    string
+	dialect Dialect
+
+	// statementCache is the default of Config.StatementCacheSize.
+	statementCache int
+
+	// honestBadConn: the driver returns driver.ErrBadConn only when nothing was
+	// sent to the server, as its documentation demands, so that the statement
+	// may be run again. lib/pq says it after a lost reply too.
+	honestBadConn bool
+
+	// resetPeeks: the driver's ResetSession looks at the socket itself.
+	resetPeeks bool
+
+	// resetPings: the driver's ResetSession pings when the last one was longer
+	// ago than this; 0 if it never does.
+	resetPings time.Duration
+
+	// deafToContext: a read that hangs outlasts the context of its statement.
+	deafToContext bool
+
+	// prepares: the driver prepares every parametrised statement itself, so
+	// that the pool's cache saves round trips.
+	prepares bool
+
+	// probe looks into a connection for what no interface of driver gives.
+	probe func(driver.Conn) probes
+}
+
+// profiles, by a part of the import path of the driver's connection type.
+var profiles = []struct {
+	path string
+	profile
+}{
+	{"jackc/pgx/", profile{name: "pgx", dialect: DialectPostgreSQL, honestBadConn: true, resetPings: time.Second, probe: probePgx}},
+	{"github.com/lib/pq", profile{name: "pq", dialect: DialectPostgreSQL, statementCache: 100, prepares: true, deafToContext: true, probe: probePq}},
+	{"go-sql-driver/mysql", profile{name: "mysql", dialect: DialectMySQL, statementCache: 100, prepares: true, honestBadConn: true, resetPeeks: true, probe: probeMySQL}},
+	{"modernc.org/sqlite", profile{name: "sqlite", dialect: DialectSQLite}},
+	{"glebarez/go-sqlite", profile{name: "sqlite", dialect: DialectSQLite}},
+	{"mattn/go-sqlite3", profile{name: "sqlite3", dialect: DialectSQLite}},
+	{"ncruces/go-sqlite3", profile{name: "sqlite3", dialect: DialectSQLite}},
+	{"bun/driver/pgdriver", profile{name: "pgdriver", dialect: DialectPostgreSQL}},
+}
+
+// profileOf recognises the driver that conn belongs to, also inside a wrapper
+// that shows what it wraps.
+func profileOf(conn driver.Conn) profile {
+	t := reflect.TypeOf(innermost(conn))
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	path := t.PkgPath()
+	for _, p := range profiles {
+		if strings.Contains(path, p.path) {
+			return p.profile
+		}
+	}
+	name := path[strings.LastIndexByte(path, '/')+1:]
+	return profile{name: name, dialect: DialectOther}
+}
+
+// innermost unwraps a connection as far as its wrappers let it (otelsql calls
+// it Raw, others Unwrap or WrappedConn).
+func innermost(conn driver.Conn) driver.Conn {
+	for range 10 {
+		var in driver.Conn
+		switch w := conn.(type) {
+		case interface{ Raw() driver.Conn }:
+			in = w.Raw()
+		case interface{ Unwrap() driver.Conn }:
+			in = w.Unwrap()
+		case interface{ WrappedConn() driver.Conn }:
+			in = w.WrappedConn()
+		}
+		if in == nil {
+			return conn
+		}
+		conn = in
+	}
+	return conn
+}

@@ -1,0 +1,103 @@
+package akari
+
+import (
+	"database/sql/driver"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/akaripool/akari/internal/bag"
+	"github.com/akaripool/akari/internal/sessionstate"
+)
+
+// entry is one physical connection.
+//
+// Fields without a note are set before the entry joins the bag and never
+// change. "Holder" is whoever has the entry: its borrower while it is in use,
+// the pool's own keeper while it is reserved. The bag hands the entry on with
+// the memory effects that plain fields need.
+type entry struct {
+	item bag.Item[*entry] // the entry's place in the bag
+
+	id      uint64
+	conn    driver.Conn // used by the holder only, one call at a time
+	caps    *caps
+	probes  probes
+	sock    *socket
+	name    string // as in the log
+	created int64  // on the pool's clock, as all times here
+	expires int64  // when MaxLifetime ends for it; 0: never
+
+	// pooled: a pooler such as PgBouncer stands between the pool and the server.
+	pooled   bool
+	execMode any // behind a pooler: what is passed to pgx as the first argument; nil for nothing
+
+	// restore are the statements that bring back what the driver's own hooks
+	// had set, after the session was reset.
+	restore []string
+
+	inMemory bool // a SQLite database that lives as long as its connection
+
+	// Times, written by the holder, read by housekeeping at any time.
+	lastUsed atomic.Int64 // when it was returned last, or opened
+	lastSeen atomic.Int64 // when the server last answered, as far as the pool looked
+	borrowed atomic.Int64 // when the current loan began
+
+	// Counts, written by the holder, read by Stats at any time.
+	uses atomic.Int64 // loans that have ended
+	used atomic.Int64 // sum of their durations, in nanoseconds
+
+	// caller is the goroutine that borrowed it (see callerID), 0 while it is not
+	// lent. Written by the holder, read by the detector of pool-lock and Stats.
+	caller atomic.Uintptr
+
+	// loan is what leak detection knows about the current borrower; nil while
+	// detection is off or the entry is not lent.
+	loan atomic.Pointer[loan]
+
+	// doom is the reason to close the entry when it comes back; 0 for none.
+	// Set by anybody, once; see Pool.doom.
+	doom atomic.Uint32
+
+	duty *duty // its place in the schedule; set before it joins the bag, its fields guarded by schedule.mu
+
+	// Below: the holder's own.
+
+	lastReset int64               // when the driver's ResetSession was called last
+	suspect   bool                // ask the server before the next loan
+	changed   sessionstate.Effect // what the borrower may have changed in the session
+	inTx      bool                // a transaction is open, begun through the driver or by text
+	broken    error               // why the connection is lost; nil while it is not
+	stmts     statements
+}
+
+func (e *entry) info() ConnInfo {
+	return ConnInfo{ID: e.id, BackendID: e.probes.backendID, Name: e.name}
+}
+
+func (e *entry) String() string { return e.name }
+
+// nameOf is what the log calls a connection: driver, number and, where it is
+// known, the server's number.
+func nameOf(p profile, id, backend uint64) string {
+	if backend == 0 {
+		return fmt.Sprintf("%s@%d", p.name, id)
+	}
+	return fmt.Sprintf("%s@%d(backend %d)", p.name, id, backend)
+}
+
+// alive reports what the driver itself says, without asking the server.
+func (e *entry) alive() bool {
+	if e.probes.closed != nil && e.probes.closed() {
+		return false
+	}
+	if e.caps.validator {
+		return e.conn.(driver.Validator).IsValid()
+	}
+	return true
+}
+
+// loanTime is how long the current loan has lasted at the time now.
+func (e *entry) loanTime(now int64) time.Duration {
+	return time.Duration(now - e.borrowed.Load())
+}

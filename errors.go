@@ -1,0 +1,158 @@
+package akari
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Errors to test for with errors.Is. All but ErrOutcomeUnknown and ErrReleased
+// arrive inside an [*AcquireError].
+var (
+	// ErrAcquireTimeout: no connection became available within
+	// Config.ConnectionTimeout or within the deadline of the caller's context.
+	ErrAcquireTimeout = errors.New("akari: connection is not available, request timed out")
+
+	// ErrPoolClosed: the pool was closed before or while the caller waited.
+	ErrPoolClosed = errors.New("akari: the pool has been closed")
+
+	// ErrPoolSuspended: the pool is suspended and Config.FailIfSuspended is set.
+	ErrPoolSuspended = errors.New("akari: the pool is suspended")
+
+	// ErrTooManyWaiters: Config.MaxWaiters callers were waiting already.
+	ErrTooManyWaiters = errors.New("akari: too many callers are waiting for a connection")
+
+	// ErrPoolLock: every connection was held by a caller that waited for one
+	// more. See "Pool-lock" in the package documentation.
+	ErrPoolLock = errors.New("akari: pool-lock, every connection is held by a caller that waits for another")
+
+	// ErrOutcomeUnknown: the connection was lost while a statement was under
+	// way. The server may or may not have executed it; the pool never repeats
+	// such a statement on its own.
+	ErrOutcomeUnknown = errors.New("akari: connection lost, outcome of the statement unknown")
+
+	// ErrReleased: a *Conn was used after Release.
+	ErrReleased = errors.New("akari: connection was released")
+)
+
+// AcquireError says why a caller got no connection, and what the pool looked
+// like at that moment. Its text reads like HikariCP's:
+//
+//	orders - Connection is not available, request timed out after 2001ms (total=10, active=10, idle=0, waiting=7)
+//
+// errors.Is finds Reason, the last failure to open a connection, and
+// context.DeadlineExceeded or context.Canceled where the caller's context ended.
+type AcquireError struct {
+	PoolName string
+
+	// Reason is one of the sentinels above, context.DeadlineExceeded or
+	// context.Canceled.
+	Reason error
+
+	// Waited is the time since the caller asked.
+	Waited time.Duration
+
+	// State of the pool when the caller was sent away. Waiting does not count
+	// the caller itself.
+	Total, Active, Idle, Waiting int
+
+	// Cause is the last failure to open or to validate a connection; nil if
+	// the last attempt succeeded. When the database is down it says how.
+	Cause error
+
+	// Detail has more lines about it where there is more to say: with
+	// ErrPoolLock, who holds what.
+	Detail string
+}
+
+func (e *AcquireError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s - Connection is not available, ", e.PoolName)
+	switch e.Reason {
+	case ErrPoolClosed:
+		b.WriteString("the pool has been closed")
+	case ErrPoolSuspended:
+		b.WriteString("the pool is suspended")
+	case ErrTooManyWaiters:
+		b.WriteString("too many callers are waiting")
+	case ErrPoolLock:
+		fmt.Fprintf(&b, "pool-lock after %dms: every connection is held by a caller that waits for another one", e.Waited.Milliseconds())
+	default:
+		verb := "timed out"
+		if !e.Timeout() {
+			verb = "was cancelled"
+		}
+		fmt.Fprintf(&b, "request %s after %dms", verb, e.Waited.Milliseconds())
+	}
+	fmt.Fprintf(&b, " (total=%d, active=%d, idle=%d, waiting=%d)", e.Total, e.Active, e.Idle, e.Waiting)
+	if e.Detail != "" {
+		b.WriteString("; " + e.Detail)
+	}
+	if e.Cause != nil {
+		b.WriteString(": " + e.Cause.Error())
+	}
+	return b.String()
+}
+
+// Unwrap gives errors.Is and errors.As the reason and the cause.
+func (e *AcquireError) Unwrap() []error {
+	if e.Cause == nil {
+		return []error{e.Reason}
+	}
+	return []error{e.Reason, e.Cause}
+}
+
+// Is reports a deadline of the caller's context as ErrAcquireTimeout too.
+func (e *AcquireError) Is(target error) bool {
+	return target == ErrAcquireTimeout && e.Timeout()
+}
+
+// Timeout reports whether time ran out, the pool's or the caller's.
+func (e *AcquireError) Timeout() bool {
+	return e.Reason == ErrAcquireTimeout || isDeadline(e.Reason)
+}
+
+// InitError is what New and Open return when the first connection could not be
+// made within Config.InitializationFailTimeout.
+type InitError struct {
+	PoolName string
+	Cause    error
+}
+
+func (e *InitError) Error() string {
+	return fmt.Sprintf("%s - Failed to initialize pool: %v", e.PoolName, e.Cause)
+}
+
+// Unwrap gives the failure to connect, or to set the connection up.
+func (e *InitError) Unwrap() error { return e.Cause }
+
+// ConfigError names one bad setting. Config.Validate joins all of them.
+type ConfigError struct {
+	Field   string // name of the field in Config
+	Value   any
+	Problem string // what is wrong and what to do
+}
+
+func (e *ConfigError) Error() string {
+	return fmt.Sprintf("akari: Config.%s is %v: %s", e.Field, e.Value, e.Problem)
+}
+
+// outcomeUnknown is the error of a statement whose connection was lost after
+// the statement may have reached the server. It never is driver.ErrBadConn for
+// errors.Is: database/sql would run the statement again.
+type outcomeUnknown struct{ cause error }
+
+func (e *outcomeUnknown) Error() string {
+	return "akari: connection lost while the statement ran, it may or may not have been executed: " + e.cause.Error()
+}
+
+func (e *outcomeUnknown) Is(target error) bool { return target == ErrOutcomeUnknown }
+
+// As and the chain below it stay open for everything but ErrBadConn.
+func (e *outcomeUnknown) Unwrap() error {
+	if isBadConn(e.cause) {
+		return nil
+	}
+	return e.cause
+}

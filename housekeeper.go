@@ -1,0 +1,127 @@
+package akari
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+)
+
+// housekeeper looks after the pool now and then: it closes connections that
+// have been idle for long, has the minimum filled up, logs statistics, and
+// notices when the clock or the process stood still.
+type housekeeper struct {
+	env    housekeeperEnv
+	period time.Duration
+
+	mu      sync.Mutex // guards what follows; nothing else is taken while it is held
+	timer   *time.Timer
+	stopped bool
+
+	previous time.Time // of the last pass; only the pass itself uses it, and there is one at a time
+}
+
+// housekeeperEnv is what the housekeeper needs of the pool.
+type housekeeperEnv struct {
+	clock    func() time.Time // with wall clock and monotonic reading
+	settings func() *Settings
+	idle     func() []*entry // idle connections
+	now      func() int64
+	doom     func(*entry, CloseReason)
+	evictAll func() int
+	suspect  func()
+	fill     func() (asked bool)
+	log      func(slog.Level, string, ...slog.Attr)
+	stats    func(prefix string)
+}
+
+// firstPass is how long after its start a pool is looked after first.
+const firstPass = 100 * time.Millisecond
+
+// retrograde is how far the clock may seem to run back before it counts
+// (HikariCP: NTP promises 128 ms).
+const retrograde = 128 * time.Millisecond
+
+func (h *housekeeper) start() {
+	h.previous = h.env.clock()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.timer = time.AfterFunc(min(firstPass, h.period), h.run)
+}
+
+func (h *housekeeper) stop() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stopped = true
+	if h.timer != nil {
+		h.timer.Stop()
+	}
+}
+
+func (h *housekeeper) run() {
+	h.pass()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.stopped {
+		h.timer.Reset(h.period) // a pause between passes, not a beat
+	}
+}
+
+func (h *housekeeper) pass() {
+	if !h.checkClock() {
+		return
+	}
+	h.trim()
+	h.env.stats("Pool ")
+	if !h.env.fill() {
+		h.env.log(slog.LevelDebug, "Fill pool skipped, pool has sufficient level or currently being filled.")
+	}
+}
+
+// checkClock compares the clock with what it should show, and reports whether
+// the pass may go on.
+//
+// Lifetimes are measured on Go's monotonic clock, so a wall clock that is put
+// forward or back expires nothing. But when the machine slept, or the process
+// was stopped, connections may have died that look fresh: they are asked
+// before they are lent.
+func (h *housekeeper) checkClock() bool {
+	now := h.env.clock()
+	previous := h.previous
+	h.previous = now
+	mono := now.Sub(previous)
+	wall := now.Round(0).Sub(previous.Round(0))
+	switch {
+	case mono+retrograde < 0:
+		h.env.log(slog.LevelWarn, fmt.Sprintf("Retrograde clock change detected (housekeeper delta=%v), soft-evicting connections from pool.", mono),
+			slog.Duration("delta", mono))
+		h.env.evictAll()
+		return false
+	case mono > h.period+h.period/2+firstPass:
+		h.env.log(slog.LevelWarn, fmt.Sprintf("Thread starvation or clock leap detected (housekeeper delta=%v).", mono), slog.Duration("delta", mono))
+		h.env.suspect()
+	case wall-mono > time.Second || mono-wall > time.Second:
+		h.env.log(slog.LevelWarn, fmt.Sprintf("Thread starvation or clock leap detected (housekeeper delta=%v).", wall), slog.Duration("delta", wall))
+		h.env.suspect()
+	}
+	return true
+}
+
+// trim closes connections that have been idle for longer than IdleTimeout, those
+// first that have been so for longest, as long as more than the minimum are idle.
+func (h *housekeeper) trim() {
+	s := h.env.settings()
+	if s.IdleTimeout <= 0 || s.minIdle() >= s.MaximumPoolSize {
+		return
+	}
+	idle := h.env.idle()
+	slices.SortFunc(idle, func(a, b *entry) int { return cmp.Compare(a.lastUsed.Load(), b.lastUsed.Load()) })
+	now := h.env.now()
+	for _, e := range idle[:max(0, len(idle)-s.minIdle())] {
+		if now-e.lastUsed.Load() > int64(s.IdleTimeout) {
+			h.env.doom(e, CloseIdleTimeout)
+		}
+	}
+}

@@ -1,0 +1,443 @@
+package akari
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// opener opens connections, off the path of the callers, and keeps the count of
+// places: a connection has one from the moment it is being opened until the
+// server is rid of it.
+//
+// Callers only ever wait for the bag; they tell the opener that they do (ask)
+// and take whatever comes first, a connection returned or one opened. An
+// attempt starts only while there is demand,
+//
+//	idle < minimum, or waiting > idle
+//
+// counting those under way; so a burst that the open connections can serve by
+// themselves opens hardly any more (HikariCP's rule). Unlike HikariCP the
+// attempts run side by side, and one that hangs holds up no other.
+type opener struct {
+	env openerEnv
+
+	mu sync.Mutex // guards what follows; nothing of env is called while it is held, except need and hold
+
+	open     int        // connections in the pool
+	closing  int        // connections on their way out
+	attempts []*attempt // under way, oldest first
+	hung     int        // given up, but the driver has not returned
+
+	failures int       // in a row
+	failedAt time.Time // the last of them
+	lastErr  error     // of the last attempt, nil if it succeeded
+	trouble  openTrouble
+
+	connectTime time.Duration // moving average of what an attempt takes
+	openedAt    time.Time     // when an attempt succeeded last
+	gaveUpAt    time.Time     // when an attempt that hangs was given up last
+	timer       *time.Timer   // the next look
+	stopped     bool
+
+	// full is set while no place is free and no attempt is slow, so that asking
+	// would be in vain. Written under mu; spares the lock to callers of a busy
+	// pool.
+	full atomic.Bool
+}
+
+// openerEnv is what the opener needs of the pool.
+type openerEnv struct {
+	settings      func() *Settings
+	maxConnecting int
+	need          func() (idle, waiting int)
+	hold          func() time.Duration // how long a caller keeps a connection at present, 0 if nothing is known
+	connect       func(context.Context) (*entry, error)
+	admit         func(*entry, time.Duration) // takes a connection into the pool
+	discard       func(*entry)                // closes one that came too late
+	failed        func(openFailure)           // tells of a failure
+	classify      func(error) openTrouble     // what kind of failure it is
+	timeout       func() time.Duration        // for one attempt
+	paused        func() bool                 // while the pool is suspended
+	spawn         func(func())                // starts a goroutine that Close waits for
+}
+
+// attempt is one connection being opened.
+type attempt struct {
+	started time.Time
+	cancel  context.CancelFunc
+
+	// Guarded by opener.mu.
+	slow bool // takes unusually long: others may start in spite of it
+	over bool // settled: it has come back, or was given up
+}
+
+// openTrouble is a kind of failure to open that wants its own pace.
+type openTrouble uint8
+
+const (
+	troubleAny  openTrouble = iota
+	troubleAuth             // refused for who we are: asking again fast may lock the account
+	troubleFull             // the server has no room for another connection
+)
+
+type openFailure struct {
+	err      error
+	took     time.Duration
+	failures int
+	retryIn  time.Duration
+	empty    bool // no connection is left
+}
+
+// Pace of the opener. The back-off is HikariCP's, from 10 ms doubling to 5 s,
+// but while callers wait it stays below half a second: they are to ride over a
+// restart of the server.
+const (
+	firstBackoff       = 10 * time.Millisecond
+	backoffWhileWaited = 500 * time.Millisecond
+	maxBackoff         = 5 * time.Second
+	authBackoff        = time.Second
+	fullBackoff        = 250 * time.Millisecond
+
+	slowAttempt = 500 * time.Millisecond // an attempt that takes longer no longer holds up others
+	giveUpEvery = 250 * time.Millisecond // how fast places are taken back from attempts that hang
+	deafGrace   = time.Second            // what a driver that ignores its context gets on top
+
+	calmAttempts = 2                    // side by side while the open connections are about to serve everybody
+	fillAttempts = 4                    // side by side while nobody waits
+	rampLook     = 5 * time.Millisecond // how often demand is looked at again while it is held back
+)
+
+func newOpener(env openerEnv) *opener {
+	return &opener{env: env}
+}
+
+// ask has the opener look whether connections are wanted. Anybody may call it
+// at any time, without a lock.
+func (o *opener) ask() {
+	if o.full.Load() {
+		return
+	}
+	o.look()
+}
+
+func (o *opener) look() {
+	now := time.Now()
+	o.mu.Lock()
+	var start []*attempt
+	var ctxs []context.Context
+	if !o.stopped && !o.env.paused() {
+		o.reviewLocked(now)
+		for range o.wantedLocked(now) {
+			ctx, cancel := context.WithTimeout(context.Background(), o.env.timeout())
+			a := &attempt{started: now, cancel: cancel}
+			o.attempts = append(o.attempts, a)
+			start, ctxs = append(start, a), append(ctxs, ctx)
+		}
+		o.setTimerLocked(now)
+	}
+	o.noteFullLocked()
+	o.mu.Unlock()
+	for i, a := range start {
+		o.env.spawn(func() { o.run(ctxs[i], a) })
+	}
+}
+
+// freshLocked counts the attempts that may still succeed soon.
+func (o *opener) freshLocked() int {
+	n := 0
+	for _, a := range o.attempts {
+		if !a.slow {
+			n++
+		}
+	}
+	return n
+}
+
+func (o *opener) freeLocked() int {
+	return o.env.settings().MaximumPoolSize - o.open - o.closing - len(o.attempts)
+}
+
+// reviewLocked deals with attempts that take long: they stop holding up others,
+// and when they keep all the places that callers wait for, the oldest is given
+// up for a new one.
+func (o *opener) reviewLocked(now time.Time) {
+	slowAfter := max(slowAttempt, 4*o.connectTime)
+	for _, a := range o.attempts {
+		a.slow = a.slow || now.Sub(a.started) >= slowAfter
+	}
+	for _, a := range slices.Clone(o.attempts) {
+		if now.Sub(a.started) >= o.env.timeout()+deafGrace {
+			o.giveUpLocked(a, now) // its driver does not mind the context
+		}
+	}
+	_, waiting := o.env.need()
+	if waiting == 0 || o.freeLocked() > 0 || now.Sub(o.gaveUpAt) < giveUpEvery {
+		return
+	}
+	if i := slices.IndexFunc(o.attempts, func(a *attempt) bool { return a.slow }); i >= 0 {
+		o.giveUpLocked(o.attempts[i], now)
+	}
+}
+
+// giveUpLocked takes the place of an attempt back. When its connection arrives
+// after all, it is closed. Attempts whose driver never returns are a leak that
+// nothing can undo, so there is a bound.
+func (o *opener) giveUpLocked(a *attempt, now time.Time) {
+	if o.hung >= max(o.env.settings().MaximumPoolSize, 16) {
+		return
+	}
+	a.over = true
+	o.removeLocked(a)
+	o.hung++
+	o.gaveUpAt = now
+	a.cancel()
+}
+
+func (o *opener) removeLocked(a *attempt) {
+	o.attempts = slices.DeleteFunc(o.attempts, func(b *attempt) bool { return a == b })
+}
+
+// wantedLocked says how many attempts to start now.
+func (o *opener) wantedLocked(now time.Time) int {
+	idle, waiting := o.env.need()
+	fresh := o.freshLocked()
+	demand := max(o.env.settings().minIdle(), waiting) - idle - fresh
+	n := min(demand, o.freeLocked(), o.env.maxConnecting-fresh, o.limitLocked(waiting)-fresh)
+	if o.failures > 0 && now.Sub(o.failedAt) < o.backoffLocked(waiting) {
+		return 0
+	}
+	return max(n, 0)
+}
+
+// limitLocked bounds the attempts side by side.
+func (o *opener) limitLocked(waiting int) int {
+	switch {
+	case o.failures > 0:
+		return 1 // one probes; when it succeeds the others follow
+	case waiting == 0:
+		return fillAttempts
+	case o.open == 0:
+		return waiting
+	case o.drainsSoonLocked(waiting):
+		return calmAttempts
+	}
+	return waiting
+}
+
+// drainsSoonLocked reports whether the connections there are will have served
+// everybody who waits before a new one could be ready.
+func (o *opener) drainsSoonLocked(waiting int) bool {
+	hold := o.env.hold()
+	return time.Duration(waiting)*hold/time.Duration(o.open) <= o.connectTime
+}
+
+// backoffLocked is the pause after the failures so far.
+func (o *opener) backoffLocked(waiting int) time.Duration {
+	most := maxBackoff
+	if waiting > 0 && (o.trouble != troubleFull || o.open == 0) {
+		most = backoffWhileWaited
+	}
+	d := min(firstBackoff<<min(o.failures-1, 20), most)
+	switch o.trouble {
+	case troubleAuth:
+		d = max(d, authBackoff)
+	case troubleFull:
+		d = max(d, fullBackoff)
+	}
+	return d
+}
+
+// setTimerLocked arranges for the next look, if something can become due
+// without anybody asking.
+func (o *opener) setTimerLocked(now time.Time) {
+	idle, waiting := o.env.need()
+	demand := max(o.env.settings().minIdle(), waiting) - idle
+	var in time.Duration
+	switch {
+	case o.failures > 0 && demand > 0 && o.freshLocked() == 0:
+		in = o.failedAt.Add(o.backoffLocked(waiting)).Sub(now)
+		in += time.Duration(rand.Int64N(int64(in)/8 + int64(time.Millisecond))) // not all processes at once
+	case waiting > 0 && o.failures == 0 && len(o.attempts) > 0 && o.freeLocked() > 0:
+		in = rampLook
+	case len(o.attempts) > 0:
+		in = giveUpEvery
+	default:
+		return
+	}
+	in = max(in, time.Millisecond)
+	if o.timer == nil {
+		o.timer = time.AfterFunc(in, o.look)
+	} else {
+		o.timer.Reset(in)
+	}
+}
+
+func (o *opener) noteFullLocked() {
+	o.full.Store(o.freeLocked() <= 0 && len(o.attempts) == 0)
+}
+
+// run makes one attempt.
+func (o *opener) run(ctx context.Context, a *attempt) {
+	e, err := o.env.connect(ctx)
+	a.cancel()
+	took := time.Since(a.started)
+	trouble := o.env.classify(err)
+
+	o.mu.Lock()
+	if a.over || o.stopped {
+		if a.over {
+			o.hung--
+		} else {
+			o.removeLocked(a)
+		}
+		o.mu.Unlock()
+		if e != nil {
+			o.env.discard(e)
+		}
+		return
+	}
+	a.over = true
+	o.removeLocked(a)
+	o.lastErr = err
+	var failure openFailure
+	if err != nil {
+		o.failures++
+		o.trouble = trouble
+		o.failedAt = time.Now()
+		_, waiting := o.env.need()
+		failure = openFailure{err, took, o.failures, o.backoffLocked(waiting), o.open == 0}
+	} else {
+		o.failures = 0
+		o.openedAt = time.Now()
+		o.open++
+		o.connectTime = average(o.connectTime, took)
+		// The way is clear: those that started earlier and still hang have
+		// probably run into what is over now.
+		for _, b := range slices.Clone(o.attempts) {
+			if b.slow && b.started.Before(a.started) {
+				o.giveUpLocked(b, time.Now())
+			}
+		}
+	}
+	o.noteFullLocked()
+	o.mu.Unlock()
+
+	if err != nil {
+		o.env.failed(failure)
+	} else {
+		o.env.admit(e, took)
+	}
+	o.look()
+}
+
+// average moves an average an eighth of the way towards v.
+func average(avg, v time.Duration) time.Duration {
+	if avg == 0 {
+		return v
+	}
+	return avg + (v-avg)/8
+}
+
+// leaving counts a connection that has left the pool and is being closed.
+func (o *opener) leaving() {
+	o.mu.Lock()
+	o.open--
+	o.closing++
+	o.mu.Unlock()
+}
+
+// gone counts a connection that the server is rid of: its place is free.
+func (o *opener) gone() {
+	o.mu.Lock()
+	o.closing--
+	o.noteFullLocked()
+	o.mu.Unlock()
+	o.look()
+}
+
+// wouldServe reports whether a place taken from a connection that has been
+// silent since the given time would be of use: no other is free, and a new
+// connection has been had since, or none is being tried.
+func (o *opener) wouldServe(since time.Time) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.freeLocked() > 0 {
+		return false
+	}
+	return o.openedAt.After(since) || len(o.attempts) == 0 && o.failures == 0
+}
+
+// fill opens what is missing to the minimum, and reports whether anything is.
+func (o *opener) fill() bool {
+	idle, _ := o.env.need()
+	o.mu.Lock()
+	wanted := o.freeLocked() > 0 && idle+len(o.attempts) < o.env.settings().minIdle()
+	o.mu.Unlock()
+	o.look()
+	return wanted
+}
+
+// retryNow forgets past failures: what caused them may have been put right.
+func (o *opener) retryNow() {
+	o.mu.Lock()
+	o.failures = 0
+	o.mu.Unlock()
+	o.look()
+}
+
+// mayOpen reports whether a connection may be added soon: an attempt is under
+// way, or could start.
+func (o *opener) mayOpen() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.failures == 0 && (o.freeLocked() > 0 || len(o.attempts) > 0)
+}
+
+// resized has the opener look at a changed maximum.
+func (o *opener) resized() {
+	o.mu.Lock()
+	o.noteFullLocked()
+	o.mu.Unlock()
+	o.look()
+}
+
+// adopt counts a connection that was not opened by an attempt of the opener.
+func (o *opener) adopt() {
+	o.mu.Lock()
+	o.open++
+	o.noteFullLocked()
+	o.mu.Unlock()
+}
+
+// counts returns the places taken.
+func (o *opener) counts() (open, opening, closing, hung int, lastErr error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.open, len(o.attempts), o.closing, o.hung, o.lastErr
+}
+
+// note records how an attempt outside the opener ended, for the cause in
+// errors.
+func (o *opener) note(err error) {
+	o.mu.Lock()
+	o.lastErr = err
+	o.mu.Unlock()
+}
+
+// stop ends all attempts and lets no more start.
+func (o *opener) stop() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.stopped = true
+	o.full.Store(true)
+	for _, a := range o.attempts {
+		a.cancel()
+	}
+	if o.timer != nil {
+		o.timer.Stop()
+	}
+}

@@ -1,0 +1,176 @@
+package akari
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/akaripool/akari/internal/bag"
+)
+
+// Evict has every connection replaced: idle ones are closed at once, those in
+// use when they are returned. It returns their number. Use it when something
+// behind the connections has changed: credentials, an address, a fail-over.
+func (p *Pool) Evict() int { return p.evict(CloseEvicted) }
+
+func (p *Pool) evict(reason CloseReason) int {
+	items := p.bag.All()
+	for _, it := range items {
+		p.doom(it.Value, reason)
+	}
+	if len(items) > 0 {
+		fire(p, p.cfg.Trace.EvictRequested, func() EvictEvent { return EvictEvent{p.name, reason, len(items)} })
+	}
+	return len(items)
+}
+
+// EvictConn has one connection replaced, known by its ID from Trace or Conns,
+// and reports whether the pool has it. See Evict.
+func (p *Pool) EvictConn(id uint64) bool {
+	for _, it := range p.bag.All() {
+		if it.Value.id == id {
+			fire(p, p.cfg.Trace.EvictRequested, func() EvictEvent { return EvictEvent{p.name, CloseEvicted, 1} })
+			p.doom(it.Value, CloseEvicted)
+			return true
+		}
+	}
+	return false
+}
+
+// Suspend holds all callers that ask for a connection from now on, until Resume,
+// their time-out or the end of their context. Connections in use stay so, and
+// none is opened. With FailIfSuspended callers fail at once. It reports whether
+// the pool was running.
+//
+// A fail-over by hand: Suspend, change the database or the credentials, Evict,
+// Resume.
+func (p *Pool) Suspend() bool {
+	if !p.gate.suspend() {
+		return false
+	}
+	p.log(slog.LevelInfo, "Suspended.")
+	fire(p, p.cfg.Trace.Suspended, func() PoolEvent { return PoolEvent{p.name} })
+	return true
+}
+
+// Resume ends a suspension. It reports whether the pool was suspended.
+func (p *Pool) Resume() bool {
+	if !p.gate.resume() {
+		return false
+	}
+	p.log(slog.LevelInfo, "Resumed.")
+	p.opener.look()
+	fire(p, p.cfg.Trace.Resumed, func() PoolEvent { return PoolEvent{p.name} })
+	return true
+}
+
+// Running reports whether the pool is neither suspended nor closed.
+func (p *Pool) Running() bool { return p.gate.now() == gateOpen }
+
+// Settings returns the live settings.
+func (p *Pool) Settings() Settings { return *p.live.Load() }
+
+// Apply changes the live settings, all or, if one is out of bounds, none:
+//
+//	s := pool.Settings()
+//	s.MaximumPoolSize = 20
+//	err := pool.Apply(s)
+//
+// As in Config, zero means the default.
+func (p *Pool) Apply(s Settings) error {
+	cfg := p.cfg.apply(s)
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	s = cfg.withDefaults().settings()
+	from := *p.live.Swap(&s)
+	p.log(slog.LevelInfo, fmt.Sprintf("Settings changed: %+v", s))
+	fire(p, p.cfg.Trace.SettingsChanged, func() SettingsEvent { return SettingsEvent{p.name, from, s} })
+	p.shrink(s.MaximumPoolSize)
+	p.opener.resized()
+	return nil
+}
+
+// shrink dooms connections above the maximum, idle ones first.
+func (p *Pool) shrink(most int) {
+	excess := p.bag.Total() - most
+	if excess <= 0 {
+		return
+	}
+	items := p.bag.All()
+	for _, wanted := range []bag.State{bag.Idle, bag.Reserved, bag.InUse} {
+		for _, it := range items {
+			if excess > 0 && it.State() == wanted && it.Value.doom.Load() == 0 {
+				p.doom(it.Value, CloseSurplus)
+				excess--
+			}
+		}
+	}
+}
+
+// closeWait bounds how long Close waits for the driver to close idle
+// connections.
+const closeWait = 10 * time.Second
+
+// Close closes the pool: callers that wait are told at once, idle connections
+// are closed, those in use when they come back. It does not wait for
+// connections in use; Shutdown does. Closing twice does no harm.
+func (p *Pool) Close() error {
+	p.shut()
+	if n := p.background.wait(closeWait); n > 0 {
+		p.log(slog.LevelWarn, "Closing goes on in the background: the driver does not return", slog.Int("goroutines", n))
+	}
+	return nil
+}
+
+// shut closes the pool without waiting for anything.
+func (p *Pool) shut() {
+	if !p.gate.close() {
+		return
+	}
+	p.log(slog.LevelInfo, "Shutdown initiated...")
+	p.logStats("Before shutdown ")
+	p.keeper.stop()
+	p.schedule.stop()
+	p.locks.stop()
+	p.opener.stop()
+	p.bag.Close()
+	for _, it := range p.bag.All() {
+		p.doom(it.Value, CloseShutdown)
+	}
+	p.noteDrained()
+	p.leaks.stop()
+	p.logStats("After shutdown ")
+	fire(p, p.cfg.Trace.Shutdown, func() PoolEvent { return PoolEvent{p.name} })
+	p.log(slog.LevelInfo, "Shutdown completed.")
+}
+
+// Shutdown closes the pool and waits for the connections in use to be returned,
+// until ctx ends. Then it cuts off those that are left, as far as their driver
+// lets the pool at the socket, and returns an error that tells how many. New
+// callers and those that wait are refused at once.
+func (p *Pool) Shutdown(ctx context.Context) error {
+	p.shut()
+	select {
+	case <-p.drained:
+	case <-ctx.Done():
+		if n := p.abort(); n > 0 {
+			return fmt.Errorf("akari: %s - Shutdown: %d connections were still in use: %w", p.name, n, ctx.Err())
+		}
+	}
+	p.background.wait(closeWait)
+	return nil
+}
+
+// abort cuts the sockets of all connections in use. Their users see a network
+// error and return them; the driver is not called, since they are using it.
+func (p *Pool) abort() int {
+	items := p.bag.All()
+	for _, it := range items {
+		if s := it.Value.probes.socket; s != nil {
+			_ = s.Close()
+		}
+	}
+	return len(items)
+}

@@ -1,0 +1,437 @@
+package akari
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/akaripool/akari/internal/bag"
+)
+
+// Pool is a pool of connections to one database. All its methods may be called
+// at any time from any goroutine.
+type Pool struct {
+	cfg    Config // private copy with defaults filled in; never changes
+	name   string
+	source source
+	birth  time.Time // the pool's clock counts from here
+
+	live atomic.Pointer[Settings] // replaced as a whole by Apply
+
+	bag      *bag.Bag[*entry]
+	gate     gate
+	opener   *opener
+	keeper   housekeeper
+	schedule schedule
+	leaks    leakWatch
+	locks    lockWatch
+	effects  effects
+
+	suspicion suspicion
+	readOnly  readOnlyWatch
+	mysql     mysqlSession
+
+	db     *sql.DB // the facade; nothing but DB() and its tests use it
+	facade *connector
+
+	caps          atomic.Pointer[caps] // of the latest connection; nil before the first
+	ids           atomic.Uint64        // connections made
+	held          atomic.Int32         // callers that wait for the pool to be resumed
+	checked       atomic.Bool          // a connection has been pinged once
+	cannotPing    sync.Once            // said so
+	poolerNoticed sync.Once            // said so
+	invalidLog    sparing              // failed validations
+	brokenLog     sparing              // connections lost in use
+	emptyLog      sparing              // no connection left and none to be had
+
+	stats   counters
+	retired retired
+
+	background  background    // goroutines that Close waits for
+	drained     chan struct{} // closed when the pool is closed and has no connection left
+	drainedOnce sync.Once
+	secrets     *secrets
+}
+
+// poolNumber counts the pools without a name.
+var poolNumber atomic.Int64
+
+// New makes a pool whose connections come from connector. It returns once a
+// first connection has been made and set up, or fails, as
+// Config.InitializationFailTimeout says; ctx bounds that as well. The pool
+// lives until Close or Shutdown, whatever happens to ctx.
+func New(ctx context.Context, c driver.Connector, cfg Config) (*Pool, error) {
+	if c == nil {
+		return nil, errors.New("akari: New needs a driver.Connector")
+	}
+	if cfg.Credentials != nil {
+		return nil, &ConfigError{"Credentials", "set", "works with Open only: a driver.Connector has its own"}
+	}
+	return newPool(ctx, connectorSource{c}, cfg, &secrets{})
+}
+
+// Open makes a pool for a driver that was registered with database/sql, and its
+// data source name, as sql.Open takes them. See New for when it returns.
+func Open(ctx context.Context, driverName, dsn string, cfg Config) (*Pool, error) {
+	hidden := secretsOf(dsn)
+	src, err := newDSNSource(driverName, dsn, cfg.Credentials, hidden)
+	if err != nil {
+		return nil, err
+	}
+	return newPool(ctx, src, cfg, hidden)
+}
+
+func newPool(ctx context.Context, src source, cfg Config, hidden *secrets) (*Pool, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	p := &Pool{cfg: cfg.withDefaults(), source: src, birth: time.Now(), secrets: hidden, drained: make(chan struct{})}
+	p.name = p.cfg.PoolName
+	if p.name == "" {
+		p.name = fmt.Sprintf("AkariPool-%d", poolNumber.Add(1))
+	}
+	live := p.cfg.settings()
+	p.live.Store(&live)
+	p.invalidLog.every, p.brokenLog.every, p.emptyLog.every = time.Second, time.Second, time.Minute
+	p.leaks.p = p
+	p.locks.p = p
+	p.bag = bag.New[*entry](bag.Hooks{Joined: func() { p.opener.ask() }, Long: p.locks.long, LongWait: longWait})
+	p.opener = newOpener(openerEnv{
+		settings:      p.live.Load,
+		maxConnecting: p.cfg.MaxConnecting,
+		need:          func() (int, int) { return p.bag.Idle(), p.bag.Waiting() },
+		hold:          p.holdTime,
+		connect:       p.connect,
+		admit:         p.admit,
+		discard:       p.closeDriver,
+		failed:        p.openFailed,
+		classify:      classifyOpen,
+		timeout:       p.connectTimeout,
+		paused:        func() bool { return p.gate.now() == gateSuspended },
+		spawn:         p.spawn,
+	})
+	p.keeper = housekeeper{period: p.cfg.HousekeepingPeriod, env: housekeeperEnv{
+		clock:    time.Now,
+		settings: p.live.Load,
+		idle:     p.idle,
+		now:      p.now,
+		doom:     p.doom,
+		evictAll: func() int { return p.evict(CloseEvicted) },
+		suspect:  p.suspect,
+		fill:     p.opener.fill,
+		log:      p.log,
+		stats:    p.logStats,
+	}}
+	p.schedule = schedule{
+		now:     p.now,
+		retire:  func(e *entry) { p.doom(e, CloseMaxLifetime) },
+		ping:    p.keepAlive,
+		keepFor: func() time.Duration { return p.live.Load().KeepaliveTime },
+	}
+	p.facade = &connector{p: p}
+
+	p.log(slog.LevelInfo, "Starting...")
+	if err := p.firstConnection(ctx); err != nil {
+		p.Close()
+		return nil, &InitError{p.name, err}
+	}
+	p.db = sql.OpenDB(p.facade)
+	p.db.SetMaxOpenConns(0)
+	p.db.SetMaxIdleConns(1 << 30) // a session is a few words: keep as many as were ever needed at once
+	p.keeper.start()
+	p.opener.look()
+	p.log(slog.LevelInfo, "Start completed.")
+	return p, nil
+}
+
+// firstConnection makes sure that there is a database, as far as
+// InitializationFailTimeout asks for it.
+func (p *Pool) firstConnection(ctx context.Context) error {
+	patience := p.cfg.InitializationFailTimeout
+	if patience == DontTry {
+		return nil
+	}
+	start := time.Now()
+	for {
+		attempt, cancel := context.WithTimeout(ctx, p.connectTimeout())
+		began := time.Now()
+		e, err := p.connect(attempt)
+		cancel()
+		p.opener.note(err)
+		if err == nil {
+			p.opener.adopt()
+			if p.live.Load().minIdle() == 0 {
+				p.joined(e, time.Since(began))
+				p.retire(e, CloseSurplus)
+				return nil
+			}
+			p.log(slog.LevelInfo, "Added connection "+e.name, slog.Uint64("conn", e.id))
+			p.admit(e, time.Since(began))
+			return nil
+		}
+		p.stats.openFailed.Add(1)
+		var setup *setupError
+		switch {
+		case errors.As(err, &setup):
+			return err // the database is there and refuses what it is asked: that will not change
+		case ctx.Err() != nil:
+			return errors.Join(ctx.Err(), err)
+		case patience == TryOnce:
+			return nil
+		case time.Since(start) >= patience:
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		case <-time.After(min(time.Second, max(patience-time.Since(start), time.Millisecond))):
+		}
+	}
+}
+
+// admit takes a new connection into the pool.
+func (p *Pool) admit(e *entry, took time.Duration) {
+	p.joined(e, took)
+	p.log(slog.LevelDebug, "Added connection "+e.name, slog.Uint64("conn", e.id))
+	p.schedule.add(e)
+	p.bag.Add(&e.item)
+	p.closeIfShut(e)
+}
+
+func (p *Pool) joined(e *entry, took time.Duration) {
+	p.stats.opened.Add(1)
+	p.stats.openNanos.Add(int64(took))
+	fire(p, p.cfg.Trace.Opened, func() OpenedEvent { return OpenedEvent{p.name, e.info(), took} })
+}
+
+// now is the pool's clock: nanoseconds since it was made, monotonic.
+func (p *Pool) now() int64 { return int64(time.Since(p.birth)) }
+
+// DB returns the pool as a *sql.DB: always the same one. Closing it closes the
+// pool.
+//
+// Its own settings (SetMaxOpenConns, SetMaxIdleConns, SetConnMaxLifetime) are
+// best left alone: they concern the sessions of the facade, not connections.
+// Its Stats do too; see DBStats.
+func (p *Pool) DB() *sql.DB { return p.db }
+
+// Name returns the pool's name.
+func (p *Pool) Name() string { return p.name }
+
+// acquire lends a connection to the caller.
+func (p *Pool) acquire(ctx context.Context) (*entry, error) {
+	b := budget{ctx: ctx}
+	if p.gate.now() != gateOpen {
+		if err := p.passGate(&b); err != nil {
+			return nil, err
+		}
+	}
+	for {
+		it := p.bag.TryBorrow()
+		if it == nil {
+			var err error
+			if it, err = p.wait(&b); err != nil {
+				return nil, p.sentAway(&b, err)
+			}
+		}
+		e := it.Value
+		if p.fit(ctx, e, &b) {
+			p.lend(e, &b)
+			return e, nil
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, p.sentAway(&b, err)
+		}
+	}
+}
+
+// lend starts a loan.
+func (p *Pool) lend(e *entry, b *budget) {
+	now := p.now()
+	e.borrowed.Store(now)
+	e.caller.Store(callerID())
+	if threshold := p.live.Load().LeakDetectionThreshold; threshold > 0 {
+		p.leaks.lent(e, now, threshold)
+	}
+	if b.waited {
+		p.stats.waited.Add(1)
+		p.stats.waitNanos.Add(int64(b.since()))
+	}
+	if f := p.cfg.Trace.Acquired; f != nil {
+		fire(p, f, func() AcquiredEvent { return AcquiredEvent{p.name, e.info(), b.since()} })
+	}
+}
+
+// wait queues for a connection.
+func (p *Pool) wait(b *budget) (*bag.Item[*entry], error) {
+	b.start(p)
+	b.waited = true
+	left, ok := b.left()
+	if !ok {
+		return nil, bag.ErrTimeout
+	}
+	return p.bag.Wait(b.ctx, left, p.live.Load().MaxWaiters, callerID())
+}
+
+// passGate holds a caller while the pool is suspended.
+func (p *Pool) passGate(b *budget) error {
+	b.start(p)
+	if p.gate.now() == gateSuspended && p.cfg.FailIfSuspended {
+		return p.sentAway(b, ErrPoolSuspended)
+	}
+	b.waited = true
+	p.held.Add(1)
+	err := p.gate.wait(b.ctx, max(b.timeout, 0))
+	p.held.Add(-1)
+	if err != nil {
+		return p.sentAway(b, err)
+	}
+	return nil
+}
+
+// sentAway makes the error of a caller who gets no connection.
+func (p *Pool) sentAway(b *budget, why error) error {
+	err := &AcquireError{PoolName: p.name, Reason: why, Waited: b.since()}
+	var locked *errLocked
+	switch {
+	case errors.As(why, &locked):
+		err.Reason, err.Detail = ErrPoolLock, locked.detail
+	case why == bag.ErrTimeout || why == ErrAcquireTimeout:
+		err.Reason = ErrAcquireTimeout
+	case why == bag.ErrClosed:
+		err.Reason = ErrPoolClosed
+	case why == bag.ErrFull:
+		err.Reason = ErrTooManyWaiters
+	}
+	switch {
+	case err.Timeout():
+		p.stats.timeouts.Add(1)
+	case err.Reason == context.Canceled:
+		p.stats.canceled.Add(1)
+	case err.Reason != ErrPoolLock:
+		p.stats.rejected.Add(1)
+	}
+	p.stats.waitNanos.Add(int64(err.Waited))
+	c := p.counts()
+	err.Total, err.Active, err.Idle, err.Waiting = c.total, c.active, c.idle, c.waiting
+	_, _, _, _, err.Cause = p.opener.counts()
+	if err.Timeout() {
+		p.logStats("Timeout failure ")
+	}
+	fire(p, p.cfg.Trace.AcquireFailed, func() AcquireFailedEvent { return AcquireFailedEvent{p.name, err} })
+	return err
+}
+
+// budget is a caller's time. It starts when the caller first has to wait, so
+// that those who do not wait need no clock for it.
+type budget struct {
+	ctx     context.Context
+	began   time.Time     // zero: not yet
+	timeout time.Duration // none if it is 0 or less
+	waited  bool
+}
+
+func (b *budget) start(p *Pool) {
+	if b.began.IsZero() {
+		b.began = time.Now()
+		b.timeout = p.live.Load().ConnectionTimeout
+	}
+}
+
+func (b *budget) since() time.Duration {
+	if b.began.IsZero() {
+		return 0
+	}
+	return time.Since(b.began)
+}
+
+// left is the rest of the pool's own time-out, 0 for none; false when it has
+// passed.
+func (b *budget) left() (time.Duration, bool) {
+	if b.timeout <= 0 {
+		return 0, true
+	}
+	left := b.timeout - b.since()
+	return left, left > 0
+}
+
+// patience is how long the caller waits for one connection to answer: a part of
+// the time it has left, so that there is enough for another.
+func (b *budget) patience(p *Pool) time.Duration {
+	d := min(slowAnswer, p.live.Load().ValidationTimeout)
+	if left, ok := b.left(); ok && left > 0 {
+		d = min(d, left/4)
+	}
+	if end, ok := b.ctx.Deadline(); ok {
+		d = min(d, time.Until(end)/4)
+	}
+	return max(d, time.Millisecond)
+}
+
+// holdTime estimates how long callers keep a connection at present: the mean of
+// what the current loans have lasted so far and what loans usually last.
+func (p *Pool) holdTime() time.Duration {
+	now := p.now()
+	var running, n, past, uses int64
+	for _, it := range p.bag.All() {
+		e := it.Value
+		if e.caller.Load() != 0 {
+			running += now - e.borrowed.Load()
+			n++
+		}
+		past += e.used.Load()
+		uses += e.uses.Load()
+	}
+	var hold int64
+	if uses > 0 {
+		hold = past / uses
+	}
+	if n > 0 {
+		hold = max(hold, running/n)
+	}
+	return time.Duration(hold)
+}
+
+func (p *Pool) idle() []*entry {
+	var es []*entry
+	for _, it := range p.bag.All() {
+		if it.State() == bag.Idle {
+			es = append(es, it.Value)
+		}
+	}
+	return es
+}
+
+// openFailed tells of a failure to open a connection.
+func (p *Pool) openFailed(f openFailure) {
+	p.stats.openFailed.Add(1)
+	level := slog.LevelDebug
+	if f.failures == 1 {
+		level = slog.LevelWarn // once, not for every attempt while the database is down
+	}
+	p.log(level, fmt.Sprintf("Cannot acquire connection from data source: %v", f.err), slog.Any("error", f.err))
+	p.log(slog.LevelDebug, fmt.Sprintf("Connection add failed, sleeping with backoff: %dms", f.retryIn.Milliseconds()), slog.Int("failures", f.failures))
+	if f.empty {
+		if _, say := p.emptyLog.allow(p.now()); say && f.failures > 1 {
+			p.log(slog.LevelWarn, "Pool is empty, failed to create/setup connection", slog.Any("error", f.err), slog.Int("failures", f.failures))
+		}
+	}
+	fire(p, p.cfg.Trace.OpenFailed, func() OpenFailedEvent {
+		return OpenFailedEvent{p.name, f.err, f.took, f.failures, f.retryIn}
+	})
+}
+
+// keepAlive pings an idle connection.
+func (p *Pool) keepAlive(e *entry) {
+	if !p.bag.Reserve(&e.item) {
+		return // in use: that keeps it alive as well
+	}
+	p.stats.keepalives.Add(1)
+	p.examine(e, keeping).leave()
+}

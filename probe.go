@@ -1,0 +1,148 @@
+package akari
+
+import (
+	"context"
+	"database/sql/driver"
+	"net"
+	"reflect"
+)
+
+// probes is what can be learnt of a driver's connection without its package
+// being imported here. Each is nil or zero when it cannot.
+type probes struct {
+	closed    func() bool   // the driver has closed it, or knows that it is lost
+	txStatus  func() byte   // PostgreSQL's: 'I' idle, 'T' in a transaction, 'E' in a failed one
+	cleanedUp chan struct{} // closed once a connection that the driver closes in the background is really gone
+	forget    func(context.Context) error
+	backendID uint64   // the server's number for the connection, from the handshake
+	socket    net.Conn // the bottom one, below TLS
+	// wholeStatements: lib/pq was told by binary_parameters to send parametrised
+	// statements in one piece.
+	wholeStatements bool
+
+	stream net.Conn // what the driver reads and writes: the TLS connection if there is one
+}
+
+// probePgx uses exported methods of pgx, found by name.
+func probePgx(conn driver.Conn) (p probes) {
+	pgxConn, ok := callMethod(conn, "Conn")
+	if !ok {
+		return p
+	}
+	if c, ok := pgxConn.(interface{ IsClosed() bool }); ok {
+		p.closed = c.IsClosed
+	}
+	if c, ok := pgxConn.(interface {
+		DeallocateAll(context.Context) error
+	}); ok {
+		p.forget = c.DeallocateAll
+	}
+	pgConn, ok := callMethod(pgxConn, "PgConn")
+	if !ok {
+		return p
+	}
+	if c, ok := pgConn.(interface{ TxStatus() byte }); ok {
+		p.txStatus = c.TxStatus
+	}
+	if c, ok := pgConn.(interface{ PID() uint32 }); ok {
+		p.backendID = uint64(c.PID())
+	}
+	if c, ok := pgConn.(interface{ CleanupDone() chan struct{} }); ok {
+		p.cleanedUp = c.CleanupDone()
+	}
+	if c, ok := pgConn.(interface{ Conn() net.Conn }); ok {
+		p.setSocket(c.Conn())
+	}
+	return p
+}
+
+// probePq reads unexported fields of lib/pq: it exports nothing of the kind. If
+// a later version names them otherwise the pool does without; the integration
+// tests say so.
+func probePq(conn driver.Conn) (p probes) {
+	c := structOf(innermost(conn))
+	if pid := field(c, "pid"); pid.IsValid() && pid.CanInt() {
+		p.backendID = uint64(pid.Int())
+	}
+	if whole := field(field(c, "cfg"), "BinaryParameters"); whole.IsValid() && whole.Kind() == reflect.Bool {
+		p.wholeStatements = whole.Bool()
+	}
+	if s, ok := hidden[net.Conn](field(c, "c")); ok {
+		p.setSocket(s)
+	}
+	return p
+}
+
+// probeMySQL reads unexported fields of go-sql-driver/mysql, like probePq.
+func probeMySQL(conn driver.Conn) (p probes) {
+	c := structOf(innermost(conn))
+	if s, ok := hidden[net.Conn](field(c, "netConn")); ok {
+		p.setSocket(s)
+	}
+	if z := field(c, "compress"); !z.IsValid() || z.Kind() != reflect.Bool || z.Bool() {
+		p.stream = nil // packets have another form when they are compressed
+	}
+	return p
+}
+
+func (p *probes) setSocket(c net.Conn) {
+	p.stream = c
+	for range 4 {
+		in, ok := c.(interface{ NetConn() net.Conn })
+		if !ok {
+			break
+		}
+		c = in.NetConn()
+	}
+	p.socket = c
+}
+
+// callMethod calls a method without arguments by its name.
+func callMethod(v any, method string) (any, bool) {
+	if conn, ok := v.(driver.Conn); ok {
+		v = innermost(conn)
+	}
+	var m reflect.Value
+	switch method { // constants, so that the linker can still drop unused methods
+	case "Conn":
+		m = reflect.ValueOf(v).MethodByName("Conn")
+	case "PgConn":
+		m = reflect.ValueOf(v).MethodByName("PgConn")
+	case "Config":
+		m = reflect.ValueOf(v).MethodByName("Config")
+	}
+	if !m.IsValid() || m.Type().NumIn() != 0 || m.Type().NumOut() != 1 {
+		return nil, false
+	}
+	out := m.Call(nil)[0]
+	if out.Kind() == reflect.Pointer && out.IsNil() {
+		return nil, false
+	}
+	return out.Interface(), true
+}
+
+func structOf(v any) reflect.Value {
+	r := reflect.ValueOf(v)
+	if r.Kind() == reflect.Pointer {
+		r = r.Elem()
+	}
+	return r
+}
+
+func field(s reflect.Value, name string) reflect.Value {
+	if s.Kind() != reflect.Struct {
+		return reflect.Value{}
+	}
+	return s.FieldByName(name)
+}
+
+// hidden returns the value of an unexported field of type T. The field is only
+// read, and only right after the driver has made the connection, before anybody
+// else has it.
+func hidden[T any](f reflect.Value) (v T, ok bool) {
+	if !f.IsValid() || !f.CanAddr() || f.Type() != reflect.TypeFor[T]() {
+		return v, false
+	}
+	v, ok = reflect.NewAt(f.Type(), f.Addr().UnsafePointer()).Elem().Interface().(T)
+	return v, ok
+}

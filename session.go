@@ -1,0 +1,458 @@
+package akari
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+
+	"github.com/akaripool/akari/internal/sessionstate"
+)
+
+// session is what database/sql takes for a connection. It owns none: with the
+// first operation of a use it borrows one (bind), and when database/sql puts the
+// session back (IsValid) it returns it (unbind). What database/sql calls, and
+// when, is pinned by TestDatabaseSQLKeepsThePairing.
+//
+// database/sql never calls a session from two goroutines at once, so nothing
+// here is locked.
+type session struct {
+	p   *Pool
+	ctx context.Context // of this use, for calls that come without one
+
+	e      *entry // borrowed; nil between uses and before the first operation
+	used   bool   // a statement was sent on e in this use
+	inCall bool   // the driver is being called; still set when it panicked
+	failed error  // binding failed where the error could not be returned
+	asked  bool   // database/sql was told to prepare (ErrSkip) in this use
+	tx     driver.Tx
+	txCtx  context.Context // of the open transaction
+	txRO   bool            // it was asked to be read-only
+}
+
+var (
+	_ driver.Conn               = (*session)(nil)
+	_ driver.ConnPrepareContext = (*session)(nil)
+	_ driver.ConnBeginTx        = (*session)(nil)
+	_ driver.ExecerContext      = (*session)(nil)
+	_ driver.QueryerContext     = (*session)(nil)
+	_ driver.Pinger             = (*session)(nil)
+	_ driver.NamedValueChecker  = (*session)(nil)
+	_ driver.SessionResetter    = (*session)(nil)
+	_ driver.Validator          = (*session)(nil)
+)
+
+// ResetSession begins a use. No connection is borrowed yet: database/sql
+// ignores every error of this call but ErrBadConn.
+func (s *session) ResetSession(ctx context.Context) error {
+	s.ctx = ctx
+	return nil
+}
+
+// IsValid ends a use. The session itself is always good for another.
+func (s *session) IsValid() bool {
+	s.unbind()
+	return true
+}
+
+// Close ends the session, or a use and the session.
+func (s *session) Close() error {
+	s.unbind()
+	return nil
+}
+
+// Raw returns the driver's own connection, as other wrappers do, for code that
+// was handed the session by sql.Conn.Raw. See also akari.Raw.
+func (s *session) Raw() driver.Conn {
+	e, err := s.bind(s.ctx)
+	if err != nil {
+		return nil
+	}
+	e.changed |= sessionstate.Opaque
+	s.used = true
+	return e.conn
+}
+
+// bind borrows a connection, if the use has none.
+func (s *session) bind(ctx context.Context) (*entry, error) {
+	if err := s.failed; err != nil {
+		s.failed = nil
+		return nil, err
+	}
+	if s.e != nil {
+		if s.e.broken != nil {
+			return nil, driver.ErrBadConn // nothing is sent; a sql.Conn is closed by it
+		}
+		return s.e, nil
+	}
+	e, err := s.p.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.e = e
+	return e, nil
+}
+
+// unbind returns the connection, if there is one.
+func (s *session) unbind() {
+	e := s.e
+	if e == nil {
+		s.failed = nil
+		return
+	}
+	if s.inCall && e.broken == nil {
+		e.broken = errPanicked
+	}
+	s.e, s.used, s.inCall, s.failed, s.asked = nil, false, false, nil, false
+	s.tx, s.txCtx, s.txRO = nil, nil, false
+	s.ctx = nil
+	s.p.giveBack(e)
+}
+
+var errPanicked = errors.New("akari: the driver panicked, or its caller's goroutine was ended")
+
+// guard is deferred around calls of the driver. When the driver panics,
+// database/sql may never put the session back.
+func (s *session) guard() {
+	if s.inCall {
+		s.unbind()
+	}
+}
+
+// call is one operation: its connection, what is known of its text, and how
+// often it was begun.
+type call struct {
+	e        *entry
+	text     *statement
+	prepared *prepared // the prepared statement that is executed, if one is
+	tries    int
+}
+
+// maxTries bounds how often an operation that did not reach the server is begun
+// again. After the first the pool asks the server before it lends.
+const maxTries = 5
+
+// begin binds and notes what the statement may do to the session.
+func (s *session) begin(ctx context.Context, c *call, query string) error {
+	e, err := s.bind(ctx)
+	if err != nil {
+		return err
+	}
+	c.e = e
+	c.tries++
+	if query != "" {
+		c.text = s.p.effects.of(s.p, e.caps.profile.dialect, query)
+		e.note(c.text.effect)
+	}
+	s.inCall = true
+	return nil
+}
+
+// end takes down how an operation ended. It returns errAgain when it is to be
+// begun again, and else the error for the caller. harmless operations may be
+// repeated even if the server has executed them.
+func (s *session) end(c *call, err error, harmless bool) error {
+	s.inCall = false
+	first := !s.used
+	s.used = true
+	if err == nil {
+		if c.text != nil {
+			c.e.noteDone(c.text.effect)
+		}
+		return nil
+	}
+	if err == driver.ErrSkip {
+		s.used = !first // nothing was sent
+		s.asked = true
+		return err
+	}
+	return s.fail(c, err, first, harmless)
+}
+
+var errAgain = errors.New("akari: begin again")
+
+// fail decides what an error means for the connection and for the caller.
+func (s *session) fail(c *call, err error, first, harmless bool) error {
+	p, e := s.p, c.e
+	if isContext(err) && !e.caps.validator {
+		e.suspect = true // the driver cannot say whether the connection survived
+	}
+	switch p.judge(err) {
+	case troubleBroken:
+		unsent := nothingSent(&e.caps.profile, err)
+		alone := first && s.tx == nil // nobody has seen anything of this connection
+		e.broken = err
+		p.suspect()
+		p.reportBroken(e, err)
+		switch {
+		case alone && (unsent || harmless) && c.tries < maxTries && s.ctxAlive():
+			s.rebind()
+			return errAgain
+		case s.tx == nil && !e.inTx && !(isBadConn(err) && unsent):
+			return &outcomeUnknown{err}
+		}
+	case troubleReadOnly:
+		p.metReadOnly(e, s.txRO || e.changed&sessionstate.ReadOnlyTx != 0 || p.cfg.ReadOnly)
+	case troubleStale:
+		if c.prepared != nil {
+			e.stmts.discard(c.prepared)
+		}
+		if s.tx == nil && !e.inTx && c.tries < maxTries {
+			return errAgain
+		}
+	}
+	return err
+}
+
+// ctxAlive reports whether the context that the use began with has time left.
+func (s *session) ctxAlive() bool { return s.ctx == nil || s.ctx.Err() == nil }
+
+// rebind gives a broken connection back before anybody else in database/sql has
+// seen it, so that another one can take its place.
+func (s *session) rebind() {
+	ctx := s.ctx
+	s.unbind()
+	s.ctx = ctx
+}
+
+// CheckNamedValue lets the driver convert an argument. It comes before the
+// operation and without a context. If no connection is to be had the operation,
+// which comes next, says so.
+func (s *session) CheckNamedValue(nv *driver.NamedValue) error {
+	caps := s.p.caps.Load()
+	if s.e != nil {
+		caps = s.e.caps
+	}
+	if caps != nil && !caps.namedValueChk {
+		return driver.ErrSkip
+	}
+	e, err := s.bind(s.ctx)
+	if err != nil {
+		s.failed = err
+		return nil
+	}
+	if !e.caps.namedValueChk {
+		return driver.ErrSkip
+	}
+	s.inCall = true
+	defer s.guard()
+	err = e.conn.(driver.NamedValueChecker).CheckNamedValue(nv)
+	s.inCall = false
+	return err
+}
+
+// ExecContext runs a statement as database/sql would on the driver's own
+// connection.
+func (s *session) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	defer s.guard()
+	for c := (call{}); ; {
+		if err := s.begin(ctx, &c, query); err != nil {
+			return nil, err
+		}
+		if s.wantsPrepared(&c, args) {
+			return nil, s.end(&c, driver.ErrSkip, false)
+		}
+		watch := s.watch(ctx, c.e)
+		res, err := execOn(ctx, c.e, query, args)
+		watch()
+		if err = s.end(&c, err, false); err == nil {
+			return res, nil
+		} else if err != errAgain {
+			return nil, err
+		}
+	}
+}
+
+// QueryContext runs a query; the rows are the driver's own.
+func (s *session) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	defer s.guard()
+	for c := (call{}); ; {
+		if err := s.begin(ctx, &c, query); err != nil {
+			return nil, err
+		}
+		if s.wantsPrepared(&c, args) {
+			return nil, s.end(&c, driver.ErrSkip, false)
+		}
+		watch := s.watch(ctx, c.e)
+		rows, err := queryOn(ctx, c.e, query, args)
+		watch()
+		if err = s.end(&c, err, false); err == nil {
+			return rows, nil
+		} else if err != errAgain {
+			return nil, err
+		}
+	}
+}
+
+func execOn(ctx context.Context, e *entry, query string, args []driver.NamedValue) (driver.Result, error) {
+	if e.pooled {
+		var err error
+		if args, err = throughPooler(e, args); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case e.caps.execContext:
+		return e.conn.(driver.ExecerContext).ExecContext(ctx, query, args)
+	case e.caps.exec:
+		values, err := unnamed(ctx, args)
+		if err != nil {
+			return nil, err
+		}
+		return e.conn.(driver.Execer).Exec(query, values) //nolint:staticcheck // old drivers have only this
+	}
+	return nil, driver.ErrSkip
+}
+
+func queryOn(ctx context.Context, e *entry, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if e.pooled {
+		var err error
+		if args, err = throughPooler(e, args); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case e.caps.queryContext:
+		return e.conn.(driver.QueryerContext).QueryContext(ctx, query, args)
+	case e.caps.query:
+		values, err := unnamed(ctx, args)
+		if err != nil {
+			return nil, err
+		}
+		return e.conn.(driver.Queryer).Query(query, values) //nolint:staticcheck // old drivers have only this
+	}
+	return nil, driver.ErrSkip
+}
+
+// unnamed is what database/sql does with arguments for drivers of before Go 1.8.
+func unnamed(ctx context.Context, args []driver.NamedValue) ([]driver.Value, error) {
+	values := make([]driver.Value, len(args))
+	for i, a := range args {
+		if a.Name != "" {
+			return nil, errors.New("sql: driver does not support the use of Named Parameters")
+		}
+		values[i] = a.Value
+	}
+	return values, ctx.Err()
+}
+
+// Prepare is PrepareContext for callers of before Go 1.8.
+func (s *session) Prepare(query string) (driver.Stmt, error) {
+	return s.PrepareContext(context.Background(), query)
+}
+
+// Begin is BeginTx for callers of before Go 1.8.
+func (s *session) Begin() (driver.Tx, error) {
+	return s.BeginTx(context.Background(), driver.TxOptions{})
+}
+
+// BeginTx begins a transaction. A connection that turns out to be lost is
+// replaced: nothing is lost with an empty transaction.
+func (s *session) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	defer s.guard()
+	for c := (call{}); ; {
+		if err := s.begin(ctx, &c, ""); err != nil {
+			return nil, err
+		}
+		watch := s.watch(ctx, c.e)
+		tx, err := beginOn(ctx, c.e, opts)
+		watch()
+		switch err = s.end(&c, err, true); {
+		case err == nil:
+			c.e.inTx = true
+			s.tx, s.txCtx, s.txRO = tx, ctx, opts.ReadOnly
+			return (*transaction)(s), nil
+		case err != errAgain:
+			return nil, err
+		}
+	}
+}
+
+// beginOn does what database/sql does.
+func beginOn(ctx context.Context, e *entry, opts driver.TxOptions) (driver.Tx, error) {
+	if e.caps.beginTx {
+		return e.conn.(driver.ConnBeginTx).BeginTx(ctx, opts)
+	}
+	if sql.IsolationLevel(opts.Isolation) != sql.LevelDefault {
+		return nil, errors.New("sql: driver does not support non-default isolation level")
+	}
+	if opts.ReadOnly {
+		return nil, errors.New("sql: driver does not support read-only transactions")
+	}
+	tx, err := e.conn.Begin() //nolint:staticcheck // old drivers have only this
+	if err == nil && ctx.Err() != nil {
+		_ = tx.Rollback()
+		return nil, ctx.Err()
+	}
+	return tx, err
+}
+
+// Ping asks the server, on another connection if the first is lost.
+func (s *session) Ping(ctx context.Context) error {
+	defer s.guard()
+	for c := (call{}); ; {
+		if err := s.begin(ctx, &c, ""); err != nil {
+			return err
+		}
+		var err error
+		watch := s.watch(ctx, c.e)
+		if c.e.caps.pinger {
+			err = c.e.conn.(driver.Pinger).Ping(ctx)
+		}
+		watch()
+		if err = s.end(&c, err, true); err != errAgain {
+			return err
+		}
+	}
+}
+
+// transaction is the session as driver.Tx.
+type transaction session
+
+// Commit ends the transaction. If the connection is lost meanwhile, nobody
+// knows whether it was committed.
+func (t *transaction) Commit() error {
+	return (*session)(t).endTx(driver.Tx.Commit, true)
+}
+
+// Rollback ends the transaction.
+func (t *transaction) Rollback() error {
+	return (*session)(t).endTx(driver.Tx.Rollback, false)
+}
+
+func (s *session) endTx(do func(driver.Tx) error, commit bool) error {
+	e, tx := s.e, s.tx
+	if e == nil || tx == nil {
+		return driver.ErrBadConn // the connection went with a panic of the driver
+	}
+	if e.broken != nil {
+		return driver.ErrBadConn
+	}
+	defer s.guard()
+	ctx := s.txCtx
+	s.inCall = true
+	watch := s.watch(ctx, e)
+	err := do(tx)
+	watch()
+	s.inCall = false
+	s.tx, s.txCtx = nil, nil
+	if err == nil {
+		e.inTx = false
+		if !commit && ctx.Err() != nil && !(e.caps.resetter && e.caps.validator) && e.probes.txStatus == nil {
+			// database/sql gives a connection up after a cancelled transaction
+			// if its driver cannot say what state it is in.
+			e.broken = ctx.Err()
+		}
+		return nil
+	}
+	if s.p.judge(err) != troubleBroken {
+		return err // e.inTx stays: whether it is over is seen to when the connection comes back
+	}
+	e.broken = err
+	s.p.suspect()
+	s.p.reportBroken(e, err)
+	if commit && !nothingSent(&e.caps.profile, err) {
+		return &outcomeUnknown{err}
+	}
+	return err
+}

@@ -1,0 +1,402 @@
+package akari
+
+import (
+	"context"
+	"database/sql/driver"
+)
+
+// prepared is a statement prepared on one connection.
+type prepared struct {
+	text string
+	stmt driver.Stmt
+	gone bool // closed, or lost with the session
+
+	// user is the handle that uses it in the loan userIn. Another handle of
+	// the same loan, with the same text, gets a statement of its own: rows of
+	// the first may still be open.
+	user   *stmt
+	userIn int64
+
+	prev, next *prepared
+}
+
+// statements are those prepared on one connection, known by their text, the one
+// used last first. They belong to the holder of the connection.
+type statements struct {
+	limit       int // keep no more than this between loans
+	byText      map[string]*prepared
+	first, last *prepared
+	leftOver    []*prepared // to be closed between loans
+}
+
+// explicitStatements is how many statements that a program has prepared itself
+// are kept per connection where the pool caches none of its own.
+const explicitStatements = 100
+
+// get finds a statement and marks it as used.
+func (st *statements) get(text string) *prepared {
+	p := st.byText[text]
+	if p != nil && p != st.first {
+		st.unlink(p)
+		st.pushFront(p)
+	}
+	return p
+}
+
+func (st *statements) put(p *prepared) {
+	if st.byText == nil {
+		st.byText = map[string]*prepared{}
+	}
+	st.byText[p.text] = p
+	st.pushFront(p)
+}
+
+func (st *statements) pushFront(p *prepared) {
+	p.prev, p.next = nil, st.first
+	if st.first != nil {
+		st.first.prev = p
+	} else {
+		st.last = p
+	}
+	st.first = p
+}
+
+func (st *statements) unlink(p *prepared) {
+	if p.prev != nil {
+		p.prev.next = p.next
+	} else {
+		st.first = p.next
+	}
+	if p.next != nil {
+		p.next.prev = p.prev
+	} else {
+		st.last = p.prev
+	}
+	p.prev, p.next = nil, nil
+}
+
+// drop takes a statement out without closing it.
+func (st *statements) drop(p *prepared) {
+	if st.byText[p.text] == p {
+		delete(st.byText, p.text)
+		st.unlink(p)
+	}
+	p.gone = true
+}
+
+// discard takes a statement out that is to be closed between loans.
+func (st *statements) discard(p *prepared) {
+	if !p.gone {
+		st.drop(p)
+		st.leftOver = append(st.leftOver, p)
+	}
+}
+
+// forget forgets all: the server has dropped them, or will with the connection.
+func (st *statements) forget() {
+	for st.first != nil {
+		st.drop(st.first)
+	}
+	st.leftOver = nil
+}
+
+// untidy reports whether there is something to close.
+func (st *statements) untidy() bool { return len(st.leftOver) > 0 || len(st.byText) > st.limit }
+
+// tidy closes what was discarded, and those above the limit that have not been
+// used for longest. Only between loans: no rows of theirs are open then.
+func (st *statements) tidy() error {
+	for len(st.byText) > st.limit {
+		st.discard(st.last)
+	}
+	for _, p := range st.leftOver {
+		if err := p.stmt.Close(); err != nil && isBadConn(err) {
+			return err
+		}
+	}
+	st.leftOver = nil
+	return nil
+}
+
+// statementLimit is how many statements a connection of the driver keeps.
+func (p *Pool) statementLimit(d *profile) int {
+	if p.cfg.StatementCacheSize > 0 {
+		return p.cfg.StatementCacheSize
+	}
+	return max(d.statementCache, explicitStatements)
+}
+
+// caches reports whether the pool keeps statements that nobody asked to be
+// prepared.
+func (p *Pool) caches(d *profile) bool {
+	n := p.cfg.StatementCacheSize
+	return n > 0 || n == 0 && d.statementCache > 0
+}
+
+// wantsPrepared reports whether a parametrised statement is to take
+// database/sql's way of prepare, execute and close, of which the cache leaves
+// one round trip. Only for drivers that prepare by themselves, and from the
+// second time on: a text that occurs once would cost a round trip more.
+func (s *session) wantsPrepared(c *call, args []driver.NamedValue) bool {
+	d := &c.e.caps.profile
+	return len(args) > 0 && d.prepares && !c.e.pooled && !c.text.copies && s.p.caches(d) && c.text.seen.Add(1) > 1
+}
+
+// PrepareContext prepares a statement on the connection of this use. The handle
+// it returns is not bound to that connection: in later uses of the session it
+// prepares, or finds, its statement on whatever connection there is then.
+//
+// database/sql comes here for a parametrised statement too, after ErrSkip.
+func (s *session) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	defer s.guard()
+	implicit := s.asked
+	s.asked = false
+	for c := (call{}); ; {
+		if err := s.begin(ctx, &c, query); err != nil {
+			return nil, err
+		}
+		h := &stmt{s: s, text: query, inputs: -1}
+		if c.e.pooled {
+			// A prepared statement lives on one server connection, and the
+			// pooler changes that with every transaction.
+			return h, s.end(&c, nil, false)
+		}
+		h.kept = s.p.caches(&c.e.caps.profile) && (!implicit || c.text.seen.Add(1) > 1)
+		p, err := h.ready(ctx, &c)
+		if err = s.end(&c, err, true); err == errAgain {
+			continue
+		} else if err != nil {
+			return nil, err
+		}
+		if c.text.copies {
+			c.e.stmts.drop(p)
+			return p.stmt, nil // lib/pq's COPY is no statement like others
+		}
+		h.inputs = p.stmt.NumInput()
+		_, h.checks = p.stmt.(driver.NamedValueChecker)
+		if _, ok := p.stmt.(driver.ColumnConverter); ok { //nolint:staticcheck // drivers still have it
+			return convertingStmt{h}, nil
+		}
+		return h, nil
+	}
+}
+
+// stmt is a handle on a statement, as database/sql keeps it with a session.
+type stmt struct {
+	s      *session
+	text   string
+	inputs int  // what NumInput says; it depends on the text alone
+	kept   bool // the statement stays with the connection when this handle is closed
+	checks bool // the driver's statements check arguments themselves
+
+	// The prepared statement in use, good for one loan of one connection.
+	p    *prepared
+	on   *entry
+	loan int64
+}
+
+var (
+	_ driver.StmtExecContext   = (*stmt)(nil)
+	_ driver.StmtQueryContext  = (*stmt)(nil)
+	_ driver.NamedValueChecker = (*stmt)(nil)
+)
+
+// ready finds or prepares the statement on the connection of c.
+func (h *stmt) ready(ctx context.Context, c *call) (*prepared, error) {
+	e := c.e
+	loan := e.uses.Load()
+	if h.p == nil || h.p.gone || h.on != e || h.loan != loan {
+		p := e.stmts.get(h.text)
+		shared := p != nil && p.user != nil && p.user != h && p.userIn == loan
+		if p == nil || shared {
+			st, err := prepareOn(ctx, e.conn, h.text)
+			if err != nil {
+				return nil, err
+			}
+			p = &prepared{text: h.text, stmt: st}
+			if !shared {
+				e.stmts.put(p)
+			}
+			h.s.p.stats.statementMisses.Add(1)
+		} else {
+			h.s.p.stats.statementHits.Add(1)
+		}
+		p.user, p.userIn = h, loan
+		h.p, h.on, h.loan = p, e, loan
+	}
+	c.prepared = h.p
+	return h.p, nil
+}
+
+// Close ends the handle. The statement is closed with it, unless it is kept, or
+// is on a connection that somebody else has by now: there it is closed when its
+// turn comes.
+func (h *stmt) Close() error {
+	p, e := h.p, h.on
+	h.p, h.on = nil, nil
+	if p == nil || p.gone || h.s.e != e || e.broken != nil || e.uses.Load() != h.loan {
+		return nil
+	}
+	p.user = nil
+	cached := e.stmts.byText[h.text] == p
+	if h.kept && cached {
+		return nil
+	}
+	if cached {
+		e.stmts.drop(p)
+	}
+	p.gone = true
+	defer h.s.guard()
+	h.s.inCall = true
+	err := p.stmt.Close()
+	h.s.inCall = false
+	return err
+}
+
+// NumInput returns the number of parameters, -1 if it is not known.
+func (h *stmt) NumInput() int { return h.inputs }
+
+// ExecContext executes the statement on the connection of this use.
+func (h *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	s := h.s
+	defer s.guard()
+	for c := (call{}); ; {
+		if err := s.begin(ctx, &c, h.text); err != nil {
+			return nil, err
+		}
+		var res driver.Result
+		p, err := h.statement(ctx, &c)
+		harmless := err != nil
+		if err == nil {
+			watch := s.watch(ctx, c.e)
+			if p == nil {
+				res, err = execOn(ctx, c.e, h.text, args)
+			} else {
+				res, err = execPrepared(ctx, p.stmt, args)
+			}
+			watch()
+		}
+		if err = s.end(&c, err, harmless); err == nil {
+			return res, nil
+		} else if err != errAgain {
+			return nil, err
+		}
+	}
+}
+
+// QueryContext executes the query on the connection of this use.
+func (h *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	s := h.s
+	defer s.guard()
+	for c := (call{}); ; {
+		if err := s.begin(ctx, &c, h.text); err != nil {
+			return nil, err
+		}
+		var rows driver.Rows
+		p, err := h.statement(ctx, &c)
+		harmless := err != nil
+		if err == nil {
+			watch := s.watch(ctx, c.e)
+			if p == nil {
+				rows, err = queryOn(ctx, c.e, h.text, args)
+			} else {
+				rows, err = queryPrepared(ctx, p.stmt, args)
+			}
+			watch()
+		}
+		if err = s.end(&c, err, harmless); err == nil {
+			return rows, nil
+		} else if err != errAgain {
+			return nil, err
+		}
+	}
+}
+
+// statement is ready, or nil where statements are not prepared.
+func (h *stmt) statement(ctx context.Context, c *call) (*prepared, error) {
+	if c.e.pooled {
+		return nil, nil
+	}
+	return h.ready(ctx, c)
+}
+
+func execPrepared(ctx context.Context, st driver.Stmt, args []driver.NamedValue) (driver.Result, error) {
+	if st, ok := st.(driver.StmtExecContext); ok {
+		return st.ExecContext(ctx, args)
+	}
+	values, err := unnamed(ctx, args)
+	if err != nil {
+		return nil, err
+	}
+	return st.Exec(values) //nolint:staticcheck // old drivers have only this
+}
+
+func queryPrepared(ctx context.Context, st driver.Stmt, args []driver.NamedValue) (driver.Rows, error) {
+	if st, ok := st.(driver.StmtQueryContext); ok {
+		return st.QueryContext(ctx, args)
+	}
+	values, err := unnamed(ctx, args)
+	if err != nil {
+		return nil, err
+	}
+	return st.Query(values) //nolint:staticcheck // old drivers have only this
+}
+
+// Exec is never called by database/sql: there is ExecContext.
+func (h *stmt) Exec(args []driver.Value) (driver.Result, error) {
+	return h.ExecContext(context.Background(), numbered(args))
+}
+
+// Query is never called by database/sql: there is QueryContext.
+func (h *stmt) Query(args []driver.Value) (driver.Rows, error) {
+	return h.QueryContext(context.Background(), numbered(args))
+}
+
+func numbered(args []driver.Value) []driver.NamedValue {
+	out := make([]driver.NamedValue, len(args))
+	for i, a := range args {
+		out[i] = driver.NamedValue{Ordinal: i + 1, Value: a}
+	}
+	return out
+}
+
+// bound is the statement for calls that come before the operation and without a
+// context. If it is not to be had the operation, which comes next, says so.
+func (h *stmt) bound() (driver.Stmt, bool) {
+	s := h.s
+	e, err := s.bind(s.ctx)
+	if err == nil && !e.pooled {
+		var p *prepared
+		if p, err = h.ready(s.ctx, &call{e: e}); err == nil {
+			return p.stmt, true
+		}
+	}
+	s.failed = err
+	return nil, false
+}
+
+// CheckNamedValue lets the driver's statement convert an argument, or else its
+// connection.
+func (h *stmt) CheckNamedValue(nv *driver.NamedValue) error {
+	if !h.checks {
+		return h.s.CheckNamedValue(nv)
+	}
+	st, ok := h.bound()
+	if !ok {
+		return nil
+	}
+	return st.(driver.NamedValueChecker).CheckNamedValue(nv)
+}
+
+// convertingStmt is a handle on a statement of a driver that converts arguments
+// by column.
+type convertingStmt struct{ *stmt }
+
+// ColumnConverter returns the driver's converter for a parameter.
+func (h convertingStmt) ColumnConverter(i int) driver.ValueConverter {
+	st, ok := h.bound()
+	if !ok {
+		return driver.DefaultParameterConverter
+	}
+	return st.(driver.ColumnConverter).ColumnConverter(i) //nolint:staticcheck // drivers still have it
+}
