@@ -245,7 +245,6 @@ func orDefault[T comparable](v, def T) T {
 // depends on the driver are filled in by New.
 func (c Config) withDefaults() Config {
 	c.MaximumPoolSize = orDefault(c.MaximumPoolSize, defaultMaximumPoolSize)
-	c.MaxConnecting = orDefault(c.MaxConnecting, c.MaximumPoolSize)
 	c.ConnectionTimeout = orDefault(c.ConnectionTimeout, defaultConnectionTimeout)
 	c.ValidationTimeout = orDefault(c.ValidationTimeout, defaultValidationTimeout)
 	c.AliveBypassWindow = orDefault(c.AliveBypassWindow, defaultAliveBypassWindow)
@@ -272,7 +271,7 @@ func (c Config) Validate() error {
 	v.atLeast("MaximumPoolSize", c.MaximumPoolSize, 1)
 	v.check("MinimumIdle", c.MinimumIdle, c.MinimumIdle >= None && c.MinimumIdle <= c.MaximumPoolSize,
 		"must be at most MaximumPoolSize (%d); akari.None keeps no idle connections", c.MaximumPoolSize)
-	v.check("MaxConnecting", c.MaxConnecting, c.MaxConnecting >= 1, "must be at least 1")
+	v.check("MaxConnecting", c.MaxConnecting, c.MaxConnecting >= 0, "must not be negative; 0 allows as many as MaximumPoolSize")
 	v.check("MaxWaiters", c.MaxWaiters, c.MaxWaiters >= 0, "must not be negative; 0 sets no bound")
 	v.duration("ConnectionTimeout", c.ConnectionTimeout, minTimeout, true)
 	v.duration("ValidationTimeout", c.ValidationTimeout, minTimeout, false)

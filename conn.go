@@ -96,6 +96,7 @@ func (p *Pool) raw(e *entry, f func(driverConn any) error) error {
 		return e.broken
 	}
 	e.changed |= sessionstate.Opaque
+	e.held(gripFirm)
 	finished := false
 	defer func() {
 		if !finished {

@@ -47,9 +47,11 @@ type entry struct {
 	uses atomic.Int64 // loans that have ended
 	used atomic.Int64 // sum of their durations, in nanoseconds
 
-	// caller is the goroutine that borrowed it (see callerID), 0 while it is not
-	// lent. Written by the holder, read by the detector of pool-lock and Stats.
+	// caller is the goroutine that used it last (see callerID), 0 while it is
+	// not lent; grip is how firmly. Written by the holder, read by the detector
+	// of pool-lock and Stats.
 	caller atomic.Uintptr
+	grip   atomic.Uint32
 
 	// loan is what leak detection knows about the current borrower; nil while
 	// detection is off or the entry is not lent.
@@ -69,6 +71,16 @@ type entry struct {
 	inTx      bool                // a transaction is open, begun through the driver or by text
 	broken    error               // why the connection is lost; nil while it is not
 	stmts     statements
+}
+
+// held notes who uses the connection, and how firmly it is held from now on.
+func (e *entry) held(g grip) {
+	if c := callerID(); c != e.caller.Load() {
+		e.caller.Store(c)
+	}
+	if uint32(g) != e.grip.Load() {
+		e.grip.Store(uint32(g))
+	}
 }
 
 func (e *entry) info() ConnInfo {

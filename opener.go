@@ -39,7 +39,7 @@ type opener struct {
 
 	connectTime time.Duration // moving average of what an attempt takes
 	openedAt    time.Time     // when an attempt succeeded last
-	gaveUpAt    time.Time     // when an attempt that hangs was given up last
+	patience    time.Duration // with the only attempt there is room for, before it is given up
 	timer       *time.Timer   // the next look
 	stopped     bool
 
@@ -52,7 +52,7 @@ type opener struct {
 // openerEnv is what the opener needs of the pool.
 type openerEnv struct {
 	settings      func() *Settings
-	maxConnecting int
+	maxConnecting func() int
 	need          func() (idle, waiting int)
 	hold          func() time.Duration // how long a caller keeps a connection at present, 0 if nothing is known
 	connect       func(context.Context) (*entry, error)
@@ -103,7 +103,7 @@ const (
 	fullBackoff        = 250 * time.Millisecond
 
 	slowAttempt = 500 * time.Millisecond // an attempt that takes longer no longer holds up others
-	giveUpEvery = 250 * time.Millisecond // how fast places are taken back from attempts that hang
+	reviewEvery = 250 * time.Millisecond // how often attempts under way are looked at
 	deafGrace   = time.Second            // what a driver that ignores its context gets on top
 
 	calmAttempts = 2                    // side by side while the open connections are about to serve everybody
@@ -161,9 +161,10 @@ func (o *opener) freeLocked() int {
 	return o.env.settings().MaximumPoolSize - o.open - o.closing - len(o.attempts)
 }
 
-// reviewLocked deals with attempts that take long: they stop holding up others,
-// and when they keep all the places that callers wait for, the oldest is given
-// up for a new one.
+// reviewLocked deals with attempts that take long. They stop holding up others.
+// When they have taken all places that callers wait for, one place is used to
+// try afresh again and again: what the others hang in may be over, and they
+// would never know. The others go on, since connecting may just be slow.
 func (o *opener) reviewLocked(now time.Time) {
 	slowAfter := max(slowAttempt, 4*o.connectTime)
 	for _, a := range o.attempts {
@@ -171,29 +172,34 @@ func (o *opener) reviewLocked(now time.Time) {
 	}
 	for _, a := range slices.Clone(o.attempts) {
 		if now.Sub(a.started) >= o.env.timeout()+deafGrace {
-			o.giveUpLocked(a, now) // its driver does not mind the context
+			o.giveUpLocked(a) // its driver does not mind the context
 		}
 	}
 	_, waiting := o.env.need()
-	if waiting == 0 || o.freeLocked() > 0 || now.Sub(o.gaveUpAt) < giveUpEvery {
+	if waiting == 0 || o.freeLocked() > 0 || len(o.attempts) == 0 {
 		return
 	}
-	if i := slices.IndexFunc(o.attempts, func(a *attempt) bool { return a.slow }); i >= 0 {
-		o.giveUpLocked(o.attempts[i], now)
+	newest := o.attempts[len(o.attempts)-1]
+	patience := slowAfter
+	if len(o.attempts) == 1 {
+		patience = max(patience, o.patience) // with one place, ever longer
+	}
+	if now.Sub(newest.started) >= patience {
+		o.patience = 2 * patience
+		o.giveUpLocked(newest)
 	}
 }
 
 // giveUpLocked takes the place of an attempt back. When its connection arrives
 // after all, it is closed. Attempts whose driver never returns are a leak that
 // nothing can undo, so there is a bound.
-func (o *opener) giveUpLocked(a *attempt, now time.Time) {
+func (o *opener) giveUpLocked(a *attempt) {
 	if o.hung >= max(o.env.settings().MaximumPoolSize, 16) {
 		return
 	}
 	a.over = true
 	o.removeLocked(a)
 	o.hung++
-	o.gaveUpAt = now
 	a.cancel()
 }
 
@@ -206,7 +212,7 @@ func (o *opener) wantedLocked(now time.Time) int {
 	idle, waiting := o.env.need()
 	fresh := o.freshLocked()
 	demand := max(o.env.settings().minIdle(), waiting) - idle - fresh
-	n := min(demand, o.freeLocked(), o.env.maxConnecting-fresh, o.limitLocked(waiting)-fresh)
+	n := min(demand, o.freeLocked(), o.env.maxConnecting()-fresh, o.limitLocked(waiting)-fresh)
 	if o.failures > 0 && now.Sub(o.failedAt) < o.backoffLocked(waiting) {
 		return 0
 	}
@@ -264,7 +270,7 @@ func (o *opener) setTimerLocked(now time.Time) {
 	case waiting > 0 && o.failures == 0 && len(o.attempts) > 0 && o.freeLocked() > 0:
 		in = rampLook
 	case len(o.attempts) > 0:
-		in = giveUpEvery
+		in = reviewEvery
 	default:
 		return
 	}
@@ -311,7 +317,7 @@ func (o *opener) run(ctx context.Context, a *attempt) {
 		_, waiting := o.env.need()
 		failure = openFailure{err, took, o.failures, o.backoffLocked(waiting), o.open == 0}
 	} else {
-		o.failures = 0
+		o.failures, o.patience = 0, 0
 		o.openedAt = time.Now()
 		o.open++
 		o.connectTime = average(o.connectTime, took)
@@ -319,7 +325,7 @@ func (o *opener) run(ctx context.Context, a *attempt) {
 		// probably run into what is over now.
 		for _, b := range slices.Clone(o.attempts) {
 			if b.slow && b.started.Before(a.started) {
-				o.giveUpLocked(b, time.Now())
+				o.giveUpLocked(b)
 			}
 		}
 	}

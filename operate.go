@@ -118,6 +118,15 @@ const closeWait = 10 * time.Second
 // connections in use; Shutdown does. Closing twice does no harm.
 func (p *Pool) Close() error {
 	p.shut()
+	return p.finish()
+}
+
+// finish waits for what a closed pool has in the background, and closes the
+// facade.
+func (p *Pool) finish() error {
+	if p.db != nil {
+		_ = p.db.Close() // comes back here by connector.Close, and finds itself closed
+	}
 	if n := p.background.wait(closeWait); n > 0 {
 		p.log(slog.LevelWarn, "Closing goes on in the background: the driver does not return", slog.Int("goroutines", n))
 	}
@@ -159,8 +168,7 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 			return fmt.Errorf("akari: %s - Shutdown: %d connections were still in use: %w", p.name, n, ctx.Err())
 		}
 	}
-	p.background.wait(closeWait)
-	return nil
+	return p.finish()
 }
 
 // abort cuts the sockets of all connections in use. Their users see a network

@@ -104,7 +104,7 @@ func newPool(ctx context.Context, src source, cfg Config, hidden *secrets) (*Poo
 	p.bag = bag.New[*entry](bag.Hooks{Joined: func() { p.opener.ask() }, Long: p.locks.long, LongWait: longWait})
 	p.opener = newOpener(openerEnv{
 		settings:      p.live.Load,
-		maxConnecting: p.cfg.MaxConnecting,
+		maxConnecting: func() int { return orDefault(p.cfg.MaxConnecting, p.live.Load().MaximumPoolSize) },
 		need:          func() (int, int) { return p.bag.Idle(), p.bag.Waiting() },
 		hold:          p.holdTime,
 		connect:       p.connect,
@@ -166,13 +166,11 @@ func (p *Pool) firstConnection(ctx context.Context) error {
 		p.opener.note(err)
 		if err == nil {
 			p.opener.adopt()
-			if p.live.Load().minIdle() == 0 {
-				p.joined(e, time.Since(began))
-				p.retire(e, CloseSurplus)
-				return nil
-			}
 			p.log(slog.LevelInfo, "Added connection "+e.name, slog.Uint64("conn", e.id))
 			p.admit(e, time.Since(began))
+			if p.live.Load().minIdle() == 0 {
+				p.doom(e, CloseSurplus) // it has shown that there is a database; nobody wants it yet
+			}
 			return nil
 		}
 		p.stats.openFailed.Add(1)
@@ -255,7 +253,7 @@ func (p *Pool) acquire(ctx context.Context) (*entry, error) {
 func (p *Pool) lend(e *entry, b *budget) {
 	now := p.now()
 	e.borrowed.Store(now)
-	e.caller.Store(callerID())
+	e.held(gripLoose)
 	if threshold := p.live.Load().LeakDetectionThreshold; threshold > 0 {
 		p.leaks.lent(e, now, threshold)
 	}

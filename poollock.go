@@ -1,8 +1,11 @@
 package akari
 
 import (
+	"cmp"
 	"fmt"
+	"log/slog"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -15,8 +18,9 @@ import (
 // for one more, so that none will come back before a time-out. It fails the
 // newest of them, whose transaction then ends and lets the others go on.
 //
-// A caller is known by its goroutine. That leaves out a goroutine that waits
-// for another one which waits for the pool; the bare time-out remains for it.
+// A caller is known by its goroutine: the one that used the connection last. A
+// caller that only hands connections on to other goroutines must not be taken
+// for one that is stuck, so how firmly a connection is held counts, see grip.
 type lockWatch struct {
 	p *Pool
 
@@ -24,12 +28,34 @@ type lockWatch struct {
 	timer   *time.Timer
 	armed   bool
 	stopped bool
+
+	// Used by look only, and there is one at a time.
+	likelySince time.Time // since when it has looked like pool-lock; zero if it does not
+	likelyUses  int64     // loans that had ended by then
 }
 
+// grip says what is known of how a connection is held.
+type grip uint32
+
 const (
-	longWait  = 20 * time.Millisecond  // a wait of this length makes the watch look
-	lockLook  = 20 * time.Millisecond  // and it looks this much later, so that the others have been noted too
-	lockAgain = 100 * time.Millisecond // and again while somebody waits
+	// gripLoose: borrowed with Acquire and not used since. It may have been
+	// given to another goroutine.
+	gripLoose grip = iota
+
+	// gripRows: a query's rows are being read, mostly by the goroutine that
+	// sent the query.
+	gripRows
+
+	// gripFirm: in a transaction, a sql.Conn, or in use by Raw. Whoever uses it
+	// is noticed.
+	gripFirm
+)
+
+const (
+	longWait   = 20 * time.Millisecond  // a wait of this length makes the watch look
+	lockLook   = 20 * time.Millisecond  // and it looks this much later, so that the others have been noted too
+	lockAgain  = 100 * time.Millisecond // and again while somebody waits
+	lockLikely = 400 * time.Millisecond // how long it must look like pool-lock where that is not certain
 )
 
 // callerID identifies the calling goroutine, never with 0.
@@ -79,25 +105,41 @@ func (w *lockWatch) look() {
 	if w.p.bag.Waiting() == 0 {
 		return
 	}
-	if holders := w.locked(); holders != nil {
+	switch sure, holders := w.locked(); sure {
+	case surelyLocked:
 		w.breakLock(holders)
+	case likelyLocked:
+		if w.lasts() {
+			w.breakLock(holders)
+		}
+	default:
+		w.likelySince = time.Time{}
 	}
 	w.arm(lockAgain)
 }
 
-// holding is a caller that holds a connection and waits for another.
+// holding is a connection held by a caller that waits for another.
 type holding struct {
 	e    *entry
 	held time.Duration
 	at   string // where it waits
 }
 
-// locked returns the holders if all connections are held by callers that wait,
-// and no other is to be expected.
-func (w *lockWatch) locked() map[uintptr]holding {
+// certainty says how sure the watch is.
+type certainty uint8
+
+const (
+	notLocked certainty = iota
+	likelyLocked
+	surelyLocked
+)
+
+// locked looks whether all connections are held by callers that wait, and no
+// other is to be expected. It returns who holds what.
+func (w *lockWatch) locked() (certainty, map[uintptr][]holding) {
 	p := w.p
 	if p.bag.Idle() > 0 || p.opener.mayOpen() {
-		return nil
+		return notLocked, nil
 	}
 	waiting := map[uintptr]waitSite{}
 	for _, x := range p.bag.Waiters() {
@@ -106,21 +148,32 @@ func (w *lockWatch) locked() map[uintptr]holding {
 			waiting[x.Caller] = site
 		}
 	}
-	holders := map[uintptr]holding{}
 	items := p.bag.All()
+	holders := map[uintptr][]holding{}
+	sure, loose := true, false
 	for _, it := range items {
 		e := it.Value
 		c := e.caller.Load()
 		site, waits := waiting[c]
-		if c == 0 || c == unknownCaller || !waits {
-			return nil
+		if !waits { // nor if nobody holds it
+			return notLocked, nil
 		}
-		holders[c] = holding{e, e.loanTime(p.now()), siteOf(site)}
+		g := grip(e.grip.Load())
+		sure = sure && g == gripFirm
+		loose = loose || g == gripLoose
+		holders[c] = append(holders[c], holding{e, e.loanTime(p.now()), siteOf(site)})
 	}
-	if len(items) == 0 {
-		return nil
+	switch {
+	case len(items) == 0:
+		return notLocked, nil
+	case sure:
+		return surelyLocked, holders
+	case len(holders) < len(items):
+		return notLocked, nil // somebody has several: it may be handing them on
+	case loose && len(holders) < 2:
+		return notLocked, nil
 	}
-	return holders
+	return likelyLocked, holders
 }
 
 // errLocked is what the victim's wait ends with.
@@ -128,22 +181,40 @@ type errLocked struct{ detail string }
 
 func (e *errLocked) Error() string { return ErrPoolLock.Error() }
 
-func (w *lockWatch) breakLock(holders map[uintptr]holding) {
+// lasts reports whether it has looked like pool-lock for long enough, with no
+// connection returned meanwhile.
+func (w *lockWatch) lasts() bool {
+	now, uses := time.Now(), int64(0)
+	for _, it := range w.p.bag.All() {
+		uses += it.Value.uses.Load()
+	}
+	if w.likelySince.IsZero() || uses != w.likelyUses {
+		w.likelySince, w.likelyUses = now, uses
+		return false
+	}
+	return now.Sub(w.likelySince) >= lockLikely
+}
+
+func (w *lockWatch) breakLock(holders map[uintptr][]holding) {
+	w.likelySince = time.Time{}
 	const shown = 10
-	var b strings.Builder
-	n := 0
-	for _, h := range holders {
-		if n++; n > shown {
-			fmt.Fprintf(&b, ", and %d more", len(holders)-shown)
+	var all []holding
+	for _, hs := range holders {
+		all = append(all, hs...)
+	}
+	slices.SortFunc(all, func(a, b holding) int { return cmp.Compare(b.held, a.held) })
+	var lines []string
+	for i, h := range all {
+		if i == shown {
+			lines = append(lines, fmt.Sprintf("and %d more", len(all)-shown))
 			break
 		}
-		if n > 1 {
-			b.WriteString(", ")
-		}
-		fmt.Fprintf(&b, "%s for %v by a caller that waits at %s", h.e.name, h.held.Round(time.Millisecond), h.at)
+		lines = append(lines, fmt.Sprintf("%s held for %v by a caller that waits at %s", h.e.name, h.held.Round(time.Millisecond), h.at))
 	}
-	err := &errLocked{"held: " + b.String() + "; do not ask for a second connection while holding one, or use the transaction's own methods"}
+	err := &errLocked{strings.Join(lines, ", ") + "; a caller must not ask for a second connection while it holds one: " +
+		"run all statements of a transaction on it, close rows before the next query"}
 	if w.p.bag.Fail(err, func(x bag.Waiter) bool { _, holds := holders[x.Caller]; return holds }) {
 		w.p.stats.poolLocks.Add(1)
+		w.p.log(slog.LevelWarn, "Pool-lock: every connection is held by a caller that waits for another; the newest was failed: "+err.detail)
 	}
 }

@@ -25,9 +25,11 @@ type session struct {
 	inCall bool   // the driver is being called; still set when it panicked
 	failed error  // binding failed where the error could not be returned
 	asked  bool   // database/sql was told to prepare (ErrSkip) in this use
-	tx     driver.Tx
-	txCtx  context.Context // of the open transaction
-	txRO   bool            // it was asked to be read-only
+
+	cancelled bool // a statement of this use ended with its context
+	tx        driver.Tx
+	txCtx     context.Context // of the open transaction
+	txRO      bool            // it was asked to be read-only
 }
 
 var (
@@ -103,9 +105,7 @@ func (s *session) unbind() {
 	if s.inCall && e.broken == nil {
 		e.broken = errPanicked
 	}
-	s.e, s.used, s.inCall, s.failed, s.asked = nil, false, false, nil, false
-	s.tx, s.txCtx, s.txRO = nil, nil, false
-	s.ctx = nil
+	*s = session{p: s.p}
 	s.p.giveBack(e)
 }
 
@@ -144,6 +144,7 @@ func (s *session) begin(ctx context.Context, c *call, query string) error {
 		c.text = s.p.effects.of(s.p, e.caps.profile.dialect, query)
 		e.note(c.text.effect)
 	}
+	e.held(gripFirm)
 	s.inCall = true
 	return nil
 }
@@ -174,21 +175,22 @@ var errAgain = errors.New("akari: begin again")
 // fail decides what an error means for the connection and for the caller.
 func (s *session) fail(c *call, err error, first, harmless bool) error {
 	p, e := s.p, c.e
-	if isContext(err) && !e.caps.validator {
-		e.suspect = true // the driver cannot say whether the connection survived
+	if isContext(err) {
+		s.cancelled = true
+		if !e.caps.validator {
+			e.suspect = true // the driver cannot say whether the connection survived
+		}
 	}
 	switch p.judge(err) {
 	case troubleBroken:
 		unsent := nothingSent(&e.caps.profile, err)
 		alone := first && s.tx == nil // nobody has seen anything of this connection
-		e.broken = err
-		p.suspect()
-		p.reportBroken(e, err)
+		s.lost(err)
 		switch {
 		case alone && (unsent || harmless) && c.tries < maxTries && s.ctxAlive():
 			s.rebind()
 			return errAgain
-		case s.tx == nil && !e.inTx && !(isBadConn(err) && unsent):
+		case s.tx == nil && !e.inTx && !unsent && !harmless:
 			return &outcomeUnknown{err}
 		}
 	case troubleReadOnly:
@@ -202,6 +204,23 @@ func (s *session) fail(c *call, err error, first, harmless bool) error {
 		}
 	}
 	return err
+}
+
+// reading notes that rows are being read. In a transaction that changes nothing.
+func (s *session) reading() {
+	if s.tx == nil {
+		s.e.grip.Store(uint32(gripRows))
+	}
+}
+
+// lost marks the connection as lost. After a cancelled statement that is the
+// driver's doing, and says nothing about the others.
+func (s *session) lost(err error) {
+	s.e.broken = err
+	if !s.cancelled {
+		s.p.suspect()
+		s.p.reportBroken(s.e, err)
+	}
 }
 
 // ctxAlive reports whether the context that the use began with has time left.
@@ -277,6 +296,7 @@ func (s *session) QueryContext(ctx context.Context, query string, args []driver.
 		rows, err := queryOn(ctx, c.e, query, args)
 		watch()
 		if err = s.end(&c, err, false); err == nil {
+			s.reading()
 			return rows, nil
 		} else if err != errAgain {
 			return nil, err
@@ -448,9 +468,7 @@ func (s *session) endTx(do func(driver.Tx) error, commit bool) error {
 	if s.p.judge(err) != troubleBroken {
 		return err // e.inTx stays: whether it is over is seen to when the connection comes back
 	}
-	e.broken = err
-	s.p.suspect()
-	s.p.reportBroken(e, err)
+	s.lost(err)
 	if commit && !nothingSent(&e.caps.profile, err) {
 		return &outcomeUnknown{err}
 	}

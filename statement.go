@@ -305,6 +305,7 @@ func (h *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driv
 			watch()
 		}
 		if err = s.end(&c, err, harmless); err == nil {
+			s.reading()
 			return rows, nil
 		} else if err != errAgain {
 			return nil, err

@@ -1,0 +1,225 @@
+package akari_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/akaripool/akari"
+	"github.com/akaripool/akari/akaritest"
+)
+
+func TestBorrowAndReturnChangeTheCounts(t *testing.T) {
+	within(t, func(t *testing.T) {
+		b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: 1})
+		b.want(1, 0, 1, 0)
+		c := b.acquire()
+		b.want(1, 1, 0, 0)
+		c.Release()
+		b.want(1, 0, 1, 0)
+	})
+}
+
+func TestCallerWithoutAConnectionGetsTheNextOneReturned(t *testing.T) {
+	within(t, func(t *testing.T) {
+		b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: 1, ConnectionTimeout: 2800 * time.Millisecond})
+		held := b.acquire()
+		time.AfterFunc(800*time.Millisecond, held.Release)
+		start := time.Now()
+		c := b.acquire()
+		if took := time.Since(start); took != 800*time.Millisecond {
+			t.Fatalf("waited %v, want 800ms", took)
+		}
+		c.Release()
+		if s := b.Stats(); s.AcquireWaited != 1 || s.WaitTime != 800*time.Millisecond {
+			t.Fatalf("%d waits of %v were counted", s.AcquireWaited, s.WaitTime)
+		}
+	})
+}
+
+func TestTimeoutTellsTheStateOfThePool(t *testing.T) {
+	within(t, func(t *testing.T) {
+		b := newBench(t, akaritest.Full, akari.Config{PoolName: "orders", MaximumPoolSize: 2, ConnectionTimeout: 2001 * time.Millisecond})
+		for range 2 {
+			defer b.acquire().Release()
+		}
+		go b.Acquire(t.Context())
+		synctest.Wait()
+		_, err := b.Acquire(t.Context())
+		ae := acquireError(t, err)
+		if !errors.Is(err, akari.ErrAcquireTimeout) || errors.Is(err, context.DeadlineExceeded) || !ae.Timeout() {
+			t.Fatalf("%v: wrong kind", err)
+		}
+		const want = "orders - Connection is not available, request timed out after 2001ms (total=2, active=2, idle=0, waiting=0)"
+		if got := err.Error(); got != want {
+			t.Fatalf("got  %s\nwant %s", got, want)
+		}
+		if s := b.Stats(); s.AcquireTimeouts != 2 {
+			t.Fatalf("%d time-outs were counted, want 2", s.AcquireTimeouts)
+		}
+		if b.log.count("Timeout failure stats (total=2, active=2, idle=0, waiting=") != 2 {
+			t.Error("the time-outs are not in the log")
+		}
+	})
+}
+
+func TestContextEndsTheWait(t *testing.T) {
+	within(t, func(t *testing.T) {
+		b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: 1})
+		defer b.acquire().Release()
+
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		start := time.Now()
+		_, err := b.Acquire(ctx)
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, akari.ErrAcquireTimeout) || time.Since(start) != 500*time.Millisecond {
+			t.Fatalf("got %v after %v", err, time.Since(start))
+		}
+		if !strings.Contains(err.Error(), "request timed out after 500ms (total=1, active=1, idle=0, waiting=0)") {
+			t.Errorf("text: %v", err)
+		}
+
+		ctx, cancel = context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		_, err = b.Acquire(ctx)
+		if !errors.Is(err, context.Canceled) || errors.Is(err, akari.ErrAcquireTimeout) {
+			t.Fatalf("got %v", err)
+		}
+		if !strings.Contains(err.Error(), "request was cancelled after 1000ms") {
+			t.Errorf("text: %v", err)
+		}
+		if _, err := b.Acquire(ctx); !errors.Is(err, context.Canceled) {
+			t.Fatalf("with a dead context: %v", err)
+		}
+		if s := b.Stats(); s.AcquireTimeouts != 1 || s.AcquireCanceled != 2 {
+			t.Fatalf("%d time-outs and %d cancellations were counted", s.AcquireTimeouts, s.AcquireCanceled)
+		}
+	})
+}
+
+func TestTimeoutNamesTheLastFailureToOpen(t *testing.T) {
+	within(t, func(t *testing.T) {
+		cfg := quietKeeping
+		cfg.MaximumPoolSize, cfg.ConnectionTimeout = 2, time.Second
+		b := newBench(t, akaritest.Full, cfg)
+		refused := errors.New("connection refused")
+		b.server.Inject(akaritest.OpConnect, akaritest.Fault{Err: refused})
+		start := time.Now()
+		_, err := b.Acquire(t.Context())
+		if took := time.Since(start); took != time.Second {
+			t.Fatalf("failed after %v, want the whole time-out", took)
+		}
+		if !errors.Is(err, refused) || !strings.HasSuffix(err.Error(), "): connection refused") {
+			t.Fatalf("the cause is missing: %v", err)
+		}
+	})
+}
+
+func TestDatabaseThatComesBackServesThoseWhoWait(t *testing.T) {
+	within(t, func(t *testing.T) {
+		cfg := quietKeeping
+		cfg.MaximumPoolSize, cfg.ConnectionTimeout = 1, 2800*time.Millisecond
+		b := newBench(t, akaritest.Full, cfg)
+		down := b.server.Inject(akaritest.OpConnect, akaritest.Fault{Err: errors.New("down")})
+		time.AfterFunc(300*time.Millisecond, down.Release)
+		start := time.Now()
+		b.acquire().Release()
+		if took := time.Since(start); took < 250*time.Millisecond || took > 2800*time.Millisecond {
+			t.Fatalf("served after %v", took)
+		}
+		if n := b.server.Stats().Connecting; n != 0 {
+			t.Fatalf("%d connects under way", n)
+		}
+	})
+}
+
+func TestMaxWaitersRefusesAtOnce(t *testing.T) {
+	within(t, func(t *testing.T) {
+		b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: 1, MaxWaiters: 2})
+		held := b.acquire()
+		for range 2 {
+			go func() { b.acquire().Release() }()
+		}
+		b.want(1, 1, 0, 2)
+		start := time.Now()
+		_, err := b.Acquire(t.Context())
+		if !errors.Is(err, akari.ErrTooManyWaiters) || time.Since(start) != 0 {
+			t.Fatalf("got %v after %v", err, time.Since(start))
+		}
+		held.Release()
+		b.want(1, 0, 1, 0)
+	})
+}
+
+func TestReleaseTwiceAndUseAfterRelease(t *testing.T) {
+	within(t, func(t *testing.T) {
+		b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: 2})
+		synctest.Wait()
+		c := b.acquire()
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(c.Release)
+		}
+		wg.Wait()
+		b.want(2, 0, 2, 0)
+		other := b.acquire()
+		c.Release()
+		c.Evict()
+		if err := c.Raw(func(any) error { t.Error("called"); return nil }); !errors.Is(err, akari.ErrReleased) {
+			t.Fatalf("got %v", err)
+		}
+		b.want(2, 1, 1, 0)
+		other.Release()
+	})
+}
+
+func TestRawGivesTheDriversConnection(t *testing.T) {
+	within(t, func(t *testing.T) {
+		b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: 1})
+		c := b.acquire()
+		if err := c.Raw(func(dc any) error {
+			if _, ok := akaritest.ConnID(dc); !ok {
+				t.Errorf("got a %T", dc)
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		c.Release()
+		settle(0)
+
+		sc, err := b.DB().Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer sc.Close()
+		if err := akari.Raw(sc, func(dc any) error {
+			if _, ok := akaritest.ConnID(dc); !ok {
+				t.Errorf("got a %T", dc)
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestPanicInRawClosesTheConnection(t *testing.T) {
+	within(t, func(t *testing.T) {
+		cfg := quietKeeping
+		cfg.MaximumPoolSize = 1
+		b := newBench(t, akaritest.Full, cfg)
+		c := b.acquire()
+		func() {
+			defer func() { recover() }()
+			c.Raw(func(any) error { panic("boo") })
+		}()
+		b.want(1, 1, 0, 0)
+		c.Release()
+		b.want(0, 0, 0, 0)
+	})
+}
