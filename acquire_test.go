@@ -47,17 +47,17 @@ func TestTimeoutTellsTheStateOfThePool(t *testing.T) {
 		for range 2 {
 			defer b.acquire().Release()
 		}
-		go b.Acquire(t.Context())
-		synctest.Wait()
+		time.AfterFunc(time.Second, func() { b.Acquire(t.Context()) })
 		_, err := b.Acquire(t.Context())
 		ae := acquireError(t, err)
 		if !errors.Is(err, akari.ErrAcquireTimeout) || errors.Is(err, context.DeadlineExceeded) || !ae.Timeout() {
 			t.Fatalf("%v: wrong kind", err)
 		}
-		const want = "orders - Connection is not available, request timed out after 2001ms (total=2, active=2, idle=0, waiting=0)"
+		const want = "orders - Connection is not available, request timed out after 2001ms (total=2, active=2, idle=0, waiting=1)"
 		if got := err.Error(); got != want {
 			t.Fatalf("got  %s\nwant %s", got, want)
 		}
+		settle(time.Second)
 		if s := b.Stats(); s.AcquireTimeouts != 2 {
 			t.Fatalf("%d time-outs were counted, want 2", s.AcquireTimeouts)
 		}

@@ -26,13 +26,19 @@ func (p *Pool) needsCare(e *entry) bool {
 	switch {
 	case p.mayBeInTx(e):
 		return true
-	case p.cfg.SessionReset == ResetAlways:
-		return true
-	case p.cfg.SessionReset == ResetDirty && e.changed&^transactional != 0:
+	case p.cfg.SessionReset == ResetOff || e.resetsItself():
+	case p.cfg.SessionReset == ResetAlways || e.changed&^transactional != 0:
 		return true
 	}
 	e.changed = 0
 	return e.stmts.untidy()
+}
+
+// resetsItself reports whether the driver's own ResetSession, called before
+// every loan, is trusted with the session: where the pool does not know the
+// server, as with SQL Server's driver.
+func (e *entry) resetsItself() bool {
+	return e.caps.profile.dialect == DialectOther && e.caps.resetter
 }
 
 // mayBeInTx reports whether a transaction may be open. The driver knows, or the
@@ -63,15 +69,22 @@ func (p *Pool) care(e *entry) {
 			p.abandon(e) // the driver does not mind its context
 		}
 	})
-	err := p.clean(ctx, e)
-	if err == nil {
+	err := errPanicked
+	defer func() { // also if the driver ends the goroutine
+		late.Stop()
+		if settled.CompareAndSwap(false, true) {
+			p.afterCare(e, changed, start, err)
+		} else {
+			closeQuietly(e.conn)
+		}
+	}()
+	if err = p.clean(ctx, e); err == nil {
 		err = e.stmts.tidy()
 	}
-	late.Stop()
-	if !settled.CompareAndSwap(false, true) {
-		closeQuietly(e.conn)
-		return
-	}
+}
+
+// afterCare puts a connection back that was looked after, or closes it.
+func (p *Pool) afterCare(e *entry, changed sessionstate.Effect, start int64, err error) {
 	now := p.now()
 	if err == nil {
 		e.lastSeen.Store(now)
@@ -107,7 +120,7 @@ func (p *Pool) clean(ctx context.Context, e *entry) (err error) {
 	}
 	changed := e.changed &^ transactional
 	switch {
-	case p.cfg.SessionReset == ResetOff:
+	case p.cfg.SessionReset == ResetOff || e.resetsItself():
 	case p.cfg.SessionReset == ResetAlways || changed != 0:
 		if err := e.caps.profile.dialect.clean(ctx, p, e, changed); err != nil {
 			return err

@@ -47,7 +47,7 @@ func (p *Pool) mustAsk(e *entry, now, idle int64) bool {
 	if e.suspect || window <= 0 || idle > window {
 		return true
 	}
-	if e.lastSeen.Load() < p.suspicion.since.Load() {
+	if e.lastSeen.Load() <= p.suspicion.since.Load() {
 		return true
 	}
 	// A driver whose ResetSession will ping does so under our time limit.
@@ -63,7 +63,15 @@ func (p *Pool) reset(ctx context.Context, e *entry, now int64) bool {
 		return true
 	}
 	e.lastReset = now
-	if err := resetSession(ctx, e.conn); err != nil {
+	finished := false
+	defer func() {
+		if !finished { // the driver has ended the goroutine
+			p.foundDead(e, errPanicked)
+		}
+	}()
+	err := resetSession(ctx, e.conn)
+	finished = true
+	if err != nil {
 		p.foundDead(e, err)
 		return false
 	}

@@ -21,9 +21,9 @@ func (p *Pool) retire(e *entry, reason CloseReason) {
 		free := sync.OnceFunc(p.opener.gone)
 		late := time.AfterFunc(closeGrace, free)
 		defer late.Stop()
+		defer free()
 		p.closeDriver(e)
 		e.awaitGone()
-		free()
 	})
 }
 
@@ -125,7 +125,7 @@ func (p *Pool) giveBack(e *entry) {
 	}
 
 	switch {
-	case e.broken != nil || !e.aliveSafely():
+	case e.broken != nil || !p.stillGood(e):
 		p.retire(e, CloseBroken)
 	case e.doom.Load() != 0:
 		p.retire(e, CloseReason(e.doom.Load()))
@@ -144,28 +144,33 @@ func (p *Pool) putBack(e *entry) {
 	} else {
 		p.bag.Return(&e.item)
 	}
-	// Whoever doomed it meanwhile saw that it was not idle and left it to us.
-	// The same for a pool that was closed.
+	p.afterReturn(e)
+}
+
+// afterReturn closes a connection that has just become idle if it is not to be:
+// whoever doomed it meanwhile, or closed the pool, saw that it was not idle and
+// left that to us.
+func (p *Pool) afterReturn(e *entry) {
+	if p.bag.Closed() {
+		e.doom.CompareAndSwap(0, uint32(CloseShutdown))
+	}
 	if e.doom.Load() != 0 {
 		p.executeDoom(e)
-	} else {
-		p.closeIfShut(e)
 	}
 }
 
-// closeIfShut closes a connection that came back to a closed pool.
-func (p *Pool) closeIfShut(e *entry) {
-	if p.bag.Closed() {
-		p.doom(e, CloseShutdown)
-	}
-}
-
-// aliveSafely is alive for a driver that may panic.
-func (e *entry) aliveSafely() (ok bool) {
+// stillGood asks the driver, which may panic or even end the goroutine, whether
+// a connection that came back is of further use.
+func (p *Pool) stillGood(e *entry) (good bool) {
+	finished := false
 	defer func() {
 		if recover() != nil {
-			ok = false
+			good = false
+		} else if !finished {
+			p.retire(e, CloseBroken)
 		}
 	}()
-	return e.alive()
+	good = e.alive()
+	finished = true
+	return good
 }

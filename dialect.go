@@ -13,9 +13,9 @@ import (
 // Dialect is the kind of SQL a server speaks, as far as the pool must know it.
 type Dialect int
 
-// The dialects. DialectOther has no clean-up of its own for sessions: the pool
-// rolls open transactions back, and closes connections that a borrower has
-// changed otherwise.
+// The dialects. DialectOther is a server of which the pool knows nothing: it
+// leaves the cleaning of sessions to the driver's ResetSession, where there is
+// one, and else closes connections that a borrower may have changed.
 const (
 	DialectAuto Dialect = iota // what the driver is for
 	DialectOther

@@ -78,9 +78,14 @@ func (x *examination) settle(err error) (first, left bool) {
 }
 
 func (x *examination) run(ctx context.Context) {
+	start, err := x.p.now(), errPanicked
+	defer func() { x.conclude(start, err) }() // also if the driver ends the goroutine
+	err = x.p.validate(ctx, x.e)
+}
+
+// conclude acts on the answer.
+func (x *examination) conclude(start int64, err error) {
 	p, e := x.p, x.e
-	start := p.now()
-	err := p.validate(ctx, e)
 	x.cancel()
 	x.timer.Stop()
 	now := p.now()

@@ -15,22 +15,21 @@ import (
 //
 // Callers only ever wait for the bag; they tell the opener that they do (ask)
 // and take whatever comes first, a connection returned or one opened. An
-// attempt starts only while there is demand,
-//
-//	idle < minimum, or waiting > idle
-//
-// counting those under way; so a burst that the open connections can serve by
-// themselves opens hardly any more (HikariCP's rule). Unlike HikariCP the
-// attempts run side by side, and one that hangs holds up no other.
+// attempt starts only while more callers wait than connections are idle or on
+// their way; so a burst that the open connections can serve by themselves opens
+// hardly any more (HikariCP's rule). To the minimum the pool is filled when it
+// starts, after a connection was closed, and by the housekeeper. Unlike
+// HikariCP's the attempts run side by side, and one that hangs holds up no other.
 type opener struct {
 	env openerEnv
 
-	mu sync.Mutex // guards what follows; nothing of env is called while it is held, except need and hold
+	mu sync.Mutex // guards what follows; of env only need, hold and admit are called while it is held, and the bag's locks may be taken
 
 	open     int        // connections in the pool
 	closing  int        // connections on their way out
 	attempts []*attempt // under way, oldest first
 	hung     int        // given up, but the driver has not returned
+	landing  int        // of open, those not in the bag yet
 
 	failures int       // in a row
 	failedAt time.Time // the last of them
@@ -41,6 +40,7 @@ type opener struct {
 	openedAt    time.Time     // when an attempt succeeded last
 	patience    time.Duration // with the only attempt there is room for, before it is given up
 	timer       *time.Timer   // the next look
+	filling     bool          // the minimum is being filled up: asked for by fill, over once it is reached
 	stopped     bool
 
 	// full is set while no place is free and no attempt is slow, so that asking
@@ -56,7 +56,9 @@ type openerEnv struct {
 	need          func() (idle, waiting int)
 	hold          func() time.Duration // how long a caller keeps a connection at present, 0 if nothing is known
 	connect       func(context.Context) (*entry, error)
-	admit         func(*entry, time.Duration) // takes a connection into the pool
+	opened        func(*entry, time.Duration) // tells of a success
+	admit         func(*entry)                // puts a connection into the bag
+	admitted      func(*entry)                // after that
 	discard       func(*entry)                // closes one that came too late
 	failed        func(openFailure)           // tells of a failure
 	classify      func(error) openTrouble     // what kind of failure it is
@@ -209,14 +211,29 @@ func (o *opener) removeLocked(a *attempt) {
 
 // wantedLocked says how many attempts to start now.
 func (o *opener) wantedLocked(now time.Time) int {
-	idle, waiting := o.env.need()
+	_, waiting := o.env.need()
 	fresh := o.freshLocked()
-	demand := max(o.env.settings().minIdle(), waiting) - idle - fresh
+	demand := o.demandLocked() - fresh
 	n := min(demand, o.freeLocked(), o.env.maxConnecting()-fresh, o.limitLocked(waiting)-fresh)
 	if o.failures > 0 && now.Sub(o.failedAt) < o.backoffLocked(waiting) {
 		return 0
 	}
 	return max(n, 0)
+}
+
+// demandLocked is how many connections are missing, not counting attempts under
+// way.
+func (o *opener) demandLocked() int {
+	idle, waiting := o.env.need()
+	there := idle + o.landing
+	missing := o.env.settings().minIdle() - there
+	if missing <= 0 {
+		o.filling = false
+	}
+	if o.filling {
+		return max(missing, waiting-there)
+	}
+	return waiting - there
 }
 
 // limitLocked bounds the attempts side by side.
@@ -260,8 +277,8 @@ func (o *opener) backoffLocked(waiting int) time.Duration {
 // setTimerLocked arranges for the next look, if something can become due
 // without anybody asking.
 func (o *opener) setTimerLocked(now time.Time) {
-	idle, waiting := o.env.need()
-	demand := max(o.env.settings().minIdle(), waiting) - idle
+	_, waiting := o.env.need()
+	demand := o.demandLocked()
 	var in time.Duration
 	switch {
 	case o.failures > 0 && demand > 0 && o.freshLocked() == 0:
@@ -288,7 +305,14 @@ func (o *opener) noteFullLocked() {
 
 // run makes one attempt.
 func (o *opener) run(ctx context.Context, a *attempt) {
-	e, err := o.env.connect(ctx)
+	var e *entry
+	err := errPanicked
+	defer func() { o.landed(a, e, err) }() // also if the driver ends the goroutine
+	e, err = o.env.connect(ctx)
+}
+
+// landed settles an attempt that has come back.
+func (o *opener) landed(a *attempt, e *entry, err error) {
 	a.cancel()
 	took := time.Since(a.started)
 	trouble := o.env.classify(err)
@@ -311,7 +335,10 @@ func (o *opener) run(ctx context.Context, a *attempt) {
 	o.lastErr = err
 	var failure openFailure
 	if err != nil {
-		o.failures++
+		if !a.started.Before(o.failedAt) {
+			o.failures++ // those that were under way together count as one
+		}
+		o.failures = max(o.failures, 1)
 		o.trouble = trouble
 		o.failedAt = time.Now()
 		_, waiting := o.env.need()
@@ -320,6 +347,7 @@ func (o *opener) run(ctx context.Context, a *attempt) {
 		o.failures, o.patience = 0, 0
 		o.openedAt = time.Now()
 		o.open++
+		o.landing++
 		o.connectTime = average(o.connectTime, took)
 		// The way is clear: those that started earlier and still hang have
 		// probably run into what is over now.
@@ -335,7 +363,12 @@ func (o *opener) run(ctx context.Context, a *attempt) {
 	if err != nil {
 		o.env.failed(failure)
 	} else {
-		o.env.admit(e, took)
+		o.env.opened(e, took)
+		o.mu.Lock()
+		o.env.admit(e)
+		o.landing-- // together with admit: demand counts it as landing or as idle
+		o.mu.Unlock()
+		o.env.admitted(e)
 	}
 	o.look()
 }
@@ -360,6 +393,7 @@ func (o *opener) leaving() {
 func (o *opener) gone() {
 	o.mu.Lock()
 	o.closing--
+	o.filling = true
 	o.noteFullLocked()
 	o.mu.Unlock()
 	o.look()
@@ -379,12 +413,13 @@ func (o *opener) wouldServe(since time.Time) bool {
 
 // fill opens what is missing to the minimum, and reports whether anything is.
 func (o *opener) fill() bool {
-	idle, _ := o.env.need()
 	o.mu.Lock()
-	wanted := o.freeLocked() > 0 && idle+len(o.attempts) < o.env.settings().minIdle()
+	o.filling = true
+	o.demandLocked()
+	missing := o.filling
 	o.mu.Unlock()
 	o.look()
-	return wanted
+	return missing
 }
 
 // retryNow forgets past failures: what caused them may have been put right.
@@ -406,15 +441,17 @@ func (o *opener) mayOpen() bool {
 // resized has the opener look at a changed maximum.
 func (o *opener) resized() {
 	o.mu.Lock()
+	o.filling = true
 	o.noteFullLocked()
 	o.mu.Unlock()
 	o.look()
 }
 
 // adopt counts a connection that was not opened by an attempt of the opener.
-func (o *opener) adopt() {
+func (o *opener) adopt(took time.Duration) {
 	o.mu.Lock()
 	o.open++
+	o.connectTime = average(o.connectTime, took)
 	o.noteFullLocked()
 	o.mu.Unlock()
 }

@@ -60,7 +60,7 @@ func (p *Pool) Resume() bool {
 		return false
 	}
 	p.log(slog.LevelInfo, "Resumed.")
-	p.opener.look()
+	p.opener.fill()
 	fire(p, p.cfg.Trace.Resumed, func() PoolEvent { return PoolEvent{p.name} })
 	return true
 }

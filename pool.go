@@ -99,6 +99,7 @@ func newPool(ctx context.Context, src source, cfg Config, hidden *secrets) (*Poo
 	live := p.cfg.settings()
 	p.live.Store(&live)
 	p.invalidLog.every, p.brokenLog.every, p.emptyLog.every = time.Second, time.Second, time.Minute
+	p.suspicion.since.Store(-1)
 	p.leaks.p = p
 	p.locks.p = p
 	p.bag = bag.New[*entry](bag.Hooks{Joined: func() { p.opener.ask() }, Long: p.locks.long, LongWait: longWait})
@@ -108,7 +109,9 @@ func newPool(ctx context.Context, src source, cfg Config, hidden *secrets) (*Poo
 		need:          func() (int, int) { return p.bag.Idle(), p.bag.Waiting() },
 		hold:          p.holdTime,
 		connect:       p.connect,
-		admit:         p.admit,
+		opened:        p.opened,
+		admit:         func(e *entry) { p.bag.Add(&e.item) },
+		admitted:      p.afterReturn,
 		discard:       p.closeDriver,
 		failed:        p.openFailed,
 		classify:      classifyOpen,
@@ -145,7 +148,7 @@ func newPool(ctx context.Context, src source, cfg Config, hidden *secrets) (*Poo
 	p.db.SetMaxOpenConns(0)
 	p.db.SetMaxIdleConns(1 << 30) // a session is a few words: keep as many as were ever needed at once
 	p.keeper.start()
-	p.opener.look()
+	p.opener.fill()
 	p.log(slog.LevelInfo, "Start completed.")
 	return p, nil
 }
@@ -165,9 +168,11 @@ func (p *Pool) firstConnection(ctx context.Context) error {
 		cancel()
 		p.opener.note(err)
 		if err == nil {
-			p.opener.adopt()
+			p.opener.adopt(time.Since(began))
 			p.log(slog.LevelInfo, "Added connection "+e.name, slog.Uint64("conn", e.id))
-			p.admit(e, time.Since(began))
+			p.opened(e, time.Since(began))
+			p.bag.Add(&e.item)
+			p.afterReturn(e)
 			if p.live.Load().minIdle() == 0 {
 				p.doom(e, CloseSurplus) // it has shown that there is a database; nobody wants it yet
 			}
@@ -193,19 +198,13 @@ func (p *Pool) firstConnection(ctx context.Context) error {
 	}
 }
 
-// admit takes a new connection into the pool.
-func (p *Pool) admit(e *entry, took time.Duration) {
-	p.joined(e, took)
-	p.log(slog.LevelDebug, "Added connection "+e.name, slog.Uint64("conn", e.id))
-	p.schedule.add(e)
-	p.bag.Add(&e.item)
-	p.closeIfShut(e)
-}
-
-func (p *Pool) joined(e *entry, took time.Duration) {
+// opened tells of a new connection.
+func (p *Pool) opened(e *entry, took time.Duration) {
 	p.stats.opened.Add(1)
 	p.stats.openNanos.Add(int64(took))
+	p.log(slog.LevelDebug, "Added connection "+e.name, slog.Uint64("conn", e.id))
 	fire(p, p.cfg.Trace.Opened, func() OpenedEvent { return OpenedEvent{p.name, e.info(), took} })
+	p.schedule.add(e)
 }
 
 // now is the pool's clock: nanoseconds since it was made, monotonic.

@@ -7,7 +7,7 @@ import "sync/atomic"
 // restart of the server costs callers nothing, though connections are
 // otherwise lent unasked.
 type suspicion struct {
-	since    atomic.Int64 // on the pool's clock; raised only
+	since    atomic.Int64 // on the pool's clock, before it to begin with; raised only
 	sweeping atomic.Bool  // one sweep at a time
 }
 
@@ -36,7 +36,7 @@ func (p *Pool) sweep() {
 	places := make(chan struct{}, sweepers)
 	for _, it := range p.bag.All() {
 		e := it.Value
-		if e.lastSeen.Load() >= p.suspicion.since.Load() {
+		if e.lastSeen.Load() > p.suspicion.since.Load() {
 			continue
 		}
 		places <- struct{}{}

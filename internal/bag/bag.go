@@ -61,7 +61,7 @@ var (
 // State says who has an item.
 //
 //	        Add                Borrow/Wait
-//	(new) ─────► Idle ───────────────────────► InUse ──┐
+//	Outside ───► Idle ───────────────────────► InUse ──┐
 //	              ▲ │                          │  │    │ Remove
 //	              │ │ Reserve        Return    │  │    ▼
 //	              │ └────► Reserved ◄──────────┘  │  Removed
@@ -77,14 +77,15 @@ type State int32
 
 // The states of an item.
 const (
-	Idle     State = iota // in a stripe, for anybody to take
+	Outside  State = iota // not added yet
+	Idle                  // in a stripe, for anybody to take
 	InUse                 // lent to a borrower
 	Reserved              // taken aside for housekeeping: checked, cleaned or about to be closed
 	Removed               // gone; never comes back
 )
 
 func (s State) String() string {
-	return [...]string{"idle", "in use", "reserved", "removed"}[s]
+	return [...]string{"outside", "idle", "in use", "reserved", "removed"}[s]
 }
 
 // Item is one thing in the bag.
@@ -211,7 +212,7 @@ func (b *Bag[T]) Return(it *Item[T]) {
 
 // Add puts a new item into the bag, idle.
 func (b *Bag[T]) Add(it *Item[T]) {
-	it.state.Store(int32(InUse)) // until it lies in a stripe it is the caller's
+	it.move(InUse, Outside) // until it lies in a stripe it is the caller's
 	b.all.mu.Lock()
 	it.prev, it.next = b.all.last, nil
 	if b.all.last != nil {

@@ -88,6 +88,18 @@ func TestReservedItemIsNotLent(t *testing.T) {
 	}
 }
 
+func TestItemThatWasNotAddedCannotBeReserved(t *testing.T) {
+	b, _ := newFilled(1)
+	it := &Item[int]{Value: 7}
+	if b.Reserve(it) {
+		t.Fatal("reserved an item that is in no bag")
+	}
+	b.Add(it)
+	if !b.Reserve(it) {
+		t.Fatal("not reserved once added")
+	}
+}
+
 func TestAllListsItemsOldestFirst(t *testing.T) {
 	b, items := newFilled(5)
 	for _, gone := range []int{2, 0, 4} {
@@ -359,7 +371,7 @@ func TestLongWaitIsNoted(t *testing.T) {
 }
 
 func TestStateNames(t *testing.T) {
-	for s, want := range map[State]string{Idle: "idle", InUse: "in use", Reserved: "reserved", Removed: "removed"} {
+	for s, want := range map[State]string{Outside: "outside", Idle: "idle", InUse: "in use", Reserved: "reserved", Removed: "removed"} {
 		if got := fmt.Sprint(s); got != want {
 			t.Errorf("%d is called %q, want %q", int(s), got, want)
 		}
