@@ -1,0 +1,166 @@
+package integration
+
+import (
+	"context"
+	"database/sql"
+	"testing"
+	"time"
+
+	"github.com/akaripool/akari"
+)
+
+// A kind of session state: what one borrower does, and what the next one may
+// ask to see whether it reached him.
+type kind struct {
+	name  string
+	do    []string // run one after the other on one connection
+	look  string   // a query for one text value
+	clean string   // what it says in a fresh session: "" to ask one, "-" for nothing
+	ddl   string   // preparation, run once
+}
+
+// The 15 kinds of reliability's F7 on PostgreSQL, and some more.
+var pgKinds = []kind{
+	{name: "search_path", do: []string{"SET search_path = pg_catalog"}, look: "SHOW search_path"},
+	{name: "tenant for row security", do: []string{"SET app.tenant = '42'"}, look: "SELECT coalesce(current_setting('app.tenant', true), '')", clean: "-"},
+	{name: "tenant by set_config", do: []string{"SELECT set_config('app.tenant', '42', false)"}, look: "SELECT coalesce(current_setting('app.tenant', true), '')", clean: "-"},
+	{name: "role", do: []string{"SET ROLE pg_monitor"}, look: "SELECT current_user"},
+	{name: "session authorization", do: []string{"SET SESSION AUTHORIZATION pg_monitor"}, look: "SELECT session_user"},
+	{name: "default isolation", do: []string{"SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE"}, look: "SHOW default_transaction_isolation"},
+	{name: "read-only", do: []string{"SET default_transaction_read_only = on"}, look: "SHOW default_transaction_read_only"},
+	{name: "statement_timeout", do: []string{"SET statement_timeout = '77s'"}, look: "SHOW statement_timeout"},
+	{name: "time zone", do: []string{"SET TIME ZONE 'Asia/Seoul'"}, look: "SHOW TimeZone"},
+	{name: "temporary table", do: []string{"CREATE TEMP TABLE leftover (id int)"}, look: "SELECT count(*)::text FROM pg_class WHERE relname = 'leftover'"},
+	{name: "advisory lock", do: []string{"SELECT pg_advisory_lock(4711)"}, look: "SELECT count(*)::text FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711"},
+	{name: "LISTEN", do: []string{"LISTEN news"}, look: "SELECT count(*)::text FROM pg_listening_channels()"},
+	{name: "PREPARE", do: []string{"PREPARE leftover AS SELECT 1"}, look: "SELECT count(*)::text FROM pg_prepared_statements WHERE name = 'leftover'"},
+	{name: "cursor WITH HOLD", do: []string{"BEGIN", "DECLARE leftover CURSOR WITH HOLD FOR SELECT 1", "COMMIT"}, look: "SELECT count(*)::text FROM pg_cursors WHERE name = 'leftover'"},
+	{name: "application_name", do: []string{"SET application_name = 'leftover'"}, look: "SHOW application_name"},
+	{name: "open transaction", do: []string{"BEGIN"}, look: "SELECT 'see below'"},
+	{name: "failed transaction", do: []string{"BEGIN", "SELECT 1/0"}, look: "SELECT 'fine'"},
+	{name: "sequence cache", do: []string{"CREATE TEMP SEQUENCE s", "SELECT nextval('s')"}, look: "SELECT count(*)::text FROM pg_class WHERE relname = 's' AND relpersistence = 't'"},
+	{name: "DO block", do: []string{"DO $$BEGIN PERFORM set_config('app.tenant', '42', false); END$$"}, look: "SELECT coalesce(current_setting('app.tenant', true), '')", clean: "-"},
+	{name: "procedure", ddl: "CREATE OR REPLACE PROCEDURE change_it() LANGUAGE plpgsql AS $$BEGIN SET work_mem = '77MB'; END$$", do: []string{"CALL change_it()"}, look: "SHOW work_mem"},
+	{name: "several statements", do: []string{"SELECT 1; SET search_path = pg_catalog; SELECT 2"}, look: "SHOW search_path"},
+	{name: "behind a comment", do: []string{"/* tenant */ -- x\n SET search_path = pg_catalog"}, look: "SHOW search_path"},
+}
+
+var mysqlKinds = []kind{
+	{name: "time_zone", do: []string{"SET time_zone = '+09:00'"}, look: "SELECT @@session.time_zone"},
+	{name: "max_statement_time", do: []string{"SET max_statement_time = 77"}, look: "SELECT CAST(@@session.max_statement_time AS CHAR)"},
+	{name: "foreign_key_checks", do: []string{"SET foreign_key_checks = 0"}, look: "SELECT CAST(@@session.foreign_key_checks AS CHAR)"},
+	{name: "sql_mode", do: []string{"SET SESSION sql_mode = ''"}, look: "SELECT @@session.sql_mode"},
+	{name: "autocommit", do: []string{"SET autocommit = 0"}, look: "SELECT CAST(@@session.autocommit AS CHAR)"},
+	{name: "isolation", do: []string{"SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE"}, look: "SELECT @@session.tx_isolation"},
+	{name: "read-only", do: []string{"SET SESSION TRANSACTION READ ONLY"}, look: "SELECT CAST(@@session.tx_read_only AS CHAR)"},
+	{name: "SET NAMES", do: []string{"SET NAMES latin1"}, look: "SELECT CONCAT(@@character_set_client, @@character_set_connection, @@collation_connection, @@character_set_results)"},
+	{name: "PREPARE", do: []string{"PREPARE leftover FROM 'SELECT 1'"}, look: "SELECT CAST(COUNT(*) AS CHAR) FROM information_schema.PROCESSLIST WHERE 0 = 1", clean: "0"},
+	{name: "user variable", do: []string{"SET @leftover = 42"}, look: "SELECT COALESCE(@leftover, '')", clean: "-"},
+	{name: "user variable in a query", do: []string{"SELECT @leftover := 42"}, look: "SELECT COALESCE(@leftover, '')", clean: "-"},
+	{name: "temporary table", do: []string{"CREATE TEMPORARY TABLE leftover (id INT)"}, look: "SELECT CASE WHEN COUNT(*) = 0 THEN 'gone' ELSE 'gone' END FROM information_schema.TABLES WHERE table_name = 'leftover'", clean: "gone"},
+	{name: "GET_LOCK", do: []string{"SELECT GET_LOCK('leftover', 0)"}, look: "SELECT CAST(COALESCE(IS_USED_LOCK('leftover'), 0) AS CHAR)", clean: "0"},
+	{name: "LOCK TABLES", ddl: "CREATE TABLE IF NOT EXISTS lockme (id INT)", do: []string{"LOCK TABLES lockme WRITE"}, look: "SELECT CAST(COUNT(*) AS CHAR) FROM information_schema.SCHEMATA WHERE schema_name = 'akari'", clean: "1"},
+	{name: "USE", do: []string{"USE information_schema"}, look: "SELECT DATABASE()"},
+	{name: "open transaction", do: []string{"START TRANSACTION"}, look: "SELECT CAST(@@in_transaction AS CHAR)"},
+	{name: "one-shot isolation", do: []string{"SET TRANSACTION READ ONLY"}, look: "SELECT 'see below'"},
+	{name: "last_insert_id set", do: []string{"SET last_insert_id = 77"}, look: "SELECT CAST(LAST_INSERT_ID() AS CHAR)"},
+	{name: "several variables", do: []string{"SET wait_timeout = 77, @@session.lock_wait_timeout = 7"}, look: "SELECT CONCAT(@@wait_timeout, ' ', @@lock_wait_timeout)"},
+	{name: "executable comment", do: []string{"/*!40101 SET SQL_BIG_SELECTS = 0 */"}, look: "SELECT CAST(@@session.sql_big_selects AS CHAR)"},
+}
+
+// TestNoSessionStateReachesTheNextBorrower goes through the kinds in the default
+// settings: a borrower does it through db.Exec, another through a sql.Conn, and
+// the next one, on a pool of one connection, must see a session like new.
+func TestNoSessionStateReachesTheNextBorrower(t *testing.T) {
+	for _, d := range allServers(t) {
+		kinds := pgKinds
+		if !d.postgres() {
+			kinds = mysqlKinds
+		}
+		t.Run(d.name, func(t *testing.T) {
+			p := open(t, d, akari.Config{MaximumPoolSize: 1, ConnectionTimeout: 10 * time.Second})
+			db := p.DB()
+			bare := plain(t, d)
+			leaks := 0
+			for round := range 2 { // the second finds what the first may have prepared (a snapshot, a cache)
+				for _, k := range kinds {
+					if k.ddl != "" && round == 0 {
+						mustExec(t, bare, k.ddl)
+					}
+					want := k.clean
+					switch want {
+					case "":
+						want = one[string](t, bare, k.look)
+					case "-":
+						want = ""
+					}
+					for _, by := range []string{"Exec", "Conn"} {
+						dirty(t, db, by, k)
+						if got := one[string](t, db, k.look); got != want {
+							leaks++
+							t.Errorf("%s by %s reached the next borrower: %q, a fresh session has %q", k.name, by, got, want)
+						}
+						extra(t, d, db, bare, k)
+					}
+				}
+			}
+			t.Logf("%d kinds, %d leaks; %d resets, closed %v", len(kinds), leaks, p.Stats().SessionResets, p.Stats().Closed)
+		})
+	}
+}
+
+func dirty(t *testing.T, db *sql.DB, by string, k kind) {
+	t.Helper()
+	ctx := context.Background()
+	if by == "Exec" && len(k.do) == 1 {
+		if _, err := db.ExecContext(ctx, k.do[0]); err != nil {
+			t.Fatalf("%s: %v", k.do[0], err)
+		}
+		return
+	}
+	c, err := db.Conn(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for _, q := range k.do {
+		if _, err := c.ExecContext(ctx, q); err != nil && q != "SELECT 1/0" {
+			t.Fatalf("%s: %v", q, err)
+		}
+	}
+}
+
+// extra looks where a query cannot.
+func extra(t *testing.T, d database, db, bare *sql.DB, k kind) {
+	t.Helper()
+	if d.postgres() {
+		if n := one[int](t, bare, "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"); n != 0 {
+			t.Errorf("after %s %d connections are idle in a transaction", k.name, n)
+		}
+		return
+	}
+	switch k.name {
+	case "PREPARE":
+		if _, err := db.Exec("EXECUTE leftover"); err == nil {
+			t.Error("the statement prepared by another borrower can be executed")
+		}
+	case "temporary table":
+		if _, err := db.Exec("SELECT * FROM leftover"); err == nil {
+			t.Error("the temporary table of another borrower is there")
+		}
+	case "LOCK TABLES":
+		if _, err := db.Exec("SELECT COUNT(*) FROM information_schema.TABLES"); err != nil {
+			t.Errorf("the lock of another borrower holds: %v", err)
+		}
+	case "one-shot isolation":
+		mustExec(t, db, "CREATE TABLE IF NOT EXISTS oneshot (id INT)")
+		tx, err := db.Begin()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.Exec("INSERT INTO oneshot VALUES (1)"); err != nil {
+			t.Errorf("another borrower's SET TRANSACTION READ ONLY holds: %v", err)
+		}
+		tx.Rollback()
+	}
+}
