@@ -30,6 +30,9 @@ func (p *Pool) retire(e *entry, reason CloseReason) {
 // abandon takes a connection out of the pool whose driver does not answer; who
 // called the driver closes it when it does. Its place is free at once.
 func (p *Pool) abandon(e *entry) {
+	if s := e.probes.socket; s != nil {
+		_ = s.Close() // safe while the driver reads from it, and makes it return
+	}
 	p.strikeOff(e, CloseDead)
 	p.opener.gone()
 }
@@ -129,6 +132,8 @@ func (p *Pool) giveBack(e *entry) {
 		p.retire(e, CloseBroken)
 	case e.doom.Load() != 0:
 		p.retire(e, CloseReason(e.doom.Load()))
+	case p.oversize.Load() && p.tooMany():
+		p.retire(e, CloseSurplus)
 	case p.needsCare(e):
 		p.bag.Retain(&e.item)
 		p.spawn(func() { p.care(e) })
@@ -157,6 +162,15 @@ func (p *Pool) afterReturn(e *entry) {
 	if e.doom.Load() != 0 {
 		p.executeDoom(e)
 	}
+}
+
+// tooMany reports whether there are still more connections than the maximum.
+func (p *Pool) tooMany() bool {
+	if p.bag.Total() > p.live.Load().MaximumPoolSize {
+		return true
+	}
+	p.oversize.Store(false)
+	return false
 }
 
 // stillGood asks the driver, which may panic or even end the goroutine, whether

@@ -23,13 +23,13 @@ type examination struct {
 	why     occasion
 	started time.Time
 	cancel  context.CancelFunc
-	timer   *time.Timer // runs giveWay while the answer is slow
+	timer   *time.Timer // runs giveWay while the answer is slow; set under mu, as giveWay reads it
 
 	err  error         // valid after done
 	done chan struct{} // closed when settled
 
 	mu      sync.Mutex // guards what follows; nothing else is taken while it is held
-	left    bool       // the caller has gone: the examination looks after the connection
+	left    bool       // nobody waits for the answer: the examination looks after the connection
 	settled bool
 }
 
@@ -43,11 +43,14 @@ const (
 )
 
 // examine starts a check of a connection that the caller has, lent or reserved.
-// If it fails the connection is retired.
+// If it fails the connection is retired. If not, whoever it was for gets it, as
+// long as he does not leave; after a check for another occasion it goes back.
 func (p *Pool) examine(e *entry, why occasion) *examination {
 	ctx, cancel := context.WithTimeout(context.Background(), p.live.Load().ValidationTimeout)
-	x := &examination{p: p, e: e, why: why, started: time.Now(), cancel: cancel, done: make(chan struct{})}
+	x := &examination{p: p, e: e, why: why, started: time.Now(), cancel: cancel, done: make(chan struct{}), left: why != lending}
+	x.mu.Lock()
 	x.timer = time.AfterFunc(slowAnswer, x.giveWay)
+	x.mu.Unlock()
 	p.spawn(func() { x.run(ctx) })
 	return x
 }
@@ -131,13 +134,13 @@ var errGaveWay = errors.New("no answer while others waited")
 func (x *examination) giveWay() {
 	p := x.p
 	x.mu.Lock()
-	settled := x.settled
+	settled, timer := x.settled, x.timer
 	x.mu.Unlock()
 	if settled {
 		return
 	}
 	if p.bag.Waiting() == 0 || p.bag.Idle() > 0 || !p.opener.wouldServe(x.started) {
-		x.timer.Reset(slowAnswer / 5)
+		timer.Reset(slowAnswer / 5)
 		return
 	}
 	first, _ := x.settle(errGaveWay)

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
-
-	"github.com/akaripool/akari/internal/bag"
 )
 
 // Evict has every connection replaced: idle ones are closed at once, those in
@@ -92,20 +90,18 @@ func (p *Pool) Apply(s Settings) error {
 	return nil
 }
 
-// shrink dooms connections above the maximum, idle ones first.
+// shrink closes idle connections above the maximum, and has others closed as
+// they are returned.
 func (p *Pool) shrink(most int) {
 	excess := p.bag.Total() - most
-	if excess <= 0 {
-		return
-	}
-	items := p.bag.All()
-	for _, wanted := range []bag.State{bag.Idle, bag.Reserved, bag.InUse} {
-		for _, it := range items {
-			if excess > 0 && it.State() == wanted && it.Value.doom.Load() == 0 {
-				p.doom(it.Value, CloseSurplus)
-				excess--
-			}
+	for _, e := range p.idle() {
+		if excess > 0 {
+			p.doom(e, CloseSurplus)
+			excess--
 		}
+	}
+	if excess > 0 {
+		p.oversize.Store(true)
 	}
 }
 

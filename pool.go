@@ -44,6 +44,7 @@ type Pool struct {
 	ids           atomic.Uint64        // connections made
 	held          atomic.Int32         // callers that wait for the pool to be resumed
 	checked       atomic.Bool          // a connection has been pinged once
+	oversize      atomic.Bool          // more connections than the maximum, which was lowered: close what is returned
 	cannotPing    sync.Once            // said so
 	poolerNoticed sync.Once            // said so
 	invalidLog    sparing              // failed validations
@@ -430,5 +431,5 @@ func (p *Pool) keepAlive(e *entry) {
 		return // in use: that keeps it alive as well
 	}
 	p.stats.keepalives.Add(1)
-	p.examine(e, keeping).leave()
+	p.examine(e, keeping)
 }

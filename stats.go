@@ -58,7 +58,7 @@ type Stats struct {
 }
 
 // TotalClosed is the number of connections closed for any reason.
-func (s *Stats) TotalClosed() int64 {
+func (s Stats) TotalClosed() int64 {
 	n := int64(0)
 	for _, c := range s.Closed {
 		n += c

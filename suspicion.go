@@ -45,7 +45,6 @@ func (p *Pool) sweep() {
 			continue
 		}
 		x := p.examine(e, sweeping)
-		x.leave() // it puts the connection back itself
 		p.spawn(func() {
 			<-x.done
 			<-places
