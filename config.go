@@ -136,9 +136,9 @@ type Config struct {
 	ConnectionInitSQL string
 
 	// OnConnect is called with the driver's connection after ConnectionInitSQL,
-	// on the same occasions. Session state that the pool is to keep belongs
-	// here or there, not into a hook of the driver: the pool could not restore
-	// it.
+	// on the same occasions, for several connections at once. Session state
+	// that the pool is to keep belongs here or there, not into a hook of the
+	// driver: the pool could not restore all of it.
 	OnConnect func(ctx context.Context, driverConn any) error
 
 	// ConnectionTestQuery checks whether a connection is alive. Only for

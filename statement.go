@@ -205,7 +205,7 @@ var (
 func (h *stmt) ready(ctx context.Context, c *call) (*prepared, error) {
 	e := c.e
 	loan := e.uses.Load()
-	if h.p == nil || h.p.gone || h.on != e || h.loan != loan {
+	if h.p == nil || h.on != e || h.loan != loan || h.p.gone { // gone is for the holder to read: last
 		p := e.stmts.get(h.text)
 		shared := p != nil && p.user != nil && p.user != h && p.userIn == loan
 		if p == nil || shared {
@@ -234,7 +234,7 @@ func (h *stmt) ready(ctx context.Context, c *call) (*prepared, error) {
 func (h *stmt) Close() error {
 	p, e := h.p, h.on
 	h.p, h.on = nil, nil
-	if p == nil || p.gone || h.s.e != e || e.broken != nil || e.uses.Load() != h.loan {
+	if p == nil || h.s.e != e || e.uses.Load() != h.loan || e.broken != nil || p.gone {
 		return nil
 	}
 	p.user = nil
