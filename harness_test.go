@@ -192,3 +192,21 @@ func settle(d time.Duration) {
 }
 
 func contains(s, part string) bool { return strings.Contains(s, part) }
+
+// collected keeps events from any goroutine.
+type collected[E any] struct {
+	mu     sync.Mutex
+	events []E
+}
+
+func (c *collected[E]) add(e E) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.events = append(c.events, e)
+}
+
+func (c *collected[E]) all() []E {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]E(nil), c.events...)
+}

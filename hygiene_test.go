@@ -24,9 +24,9 @@ func dirtyPool(t *testing.T, profile akaritest.Profile, cfg akari.Config) *bench
 func TestTransactionLeftOpenIsRolledBack(t *testing.T) {
 	for _, mode := range []akari.SessionReset{akari.ResetDirty, akari.ResetAlways, akari.ResetOff} {
 		within(t, func(t *testing.T) {
-			var resets []akari.SessionResetEvent
+			var events collected[akari.SessionResetEvent]
 			b := dirtyPool(t, akaritest.MySQLLike, akari.Config{SessionReset: mode, Trace: &akari.Trace{
-				SessionReset: func(e akari.SessionResetEvent) { resets = append(resets, e) },
+				SessionReset: events.add,
 			}})
 			b.exec("BEGIN")
 			b.exec("INSERT 1") // another borrower's, acknowledged
@@ -37,6 +37,7 @@ func TestTransactionLeftOpenIsRolledBack(t *testing.T) {
 			if s := b.server.Stats(); s.Begun != 1 || s.RolledBack != 1 {
 				t.Errorf("mode %v: %d begun, %d rolled back", mode, s.Begun, s.RolledBack)
 			}
+			resets := events.all()
 			if len(resets) == 0 || resets[0].Changed != "begin" || b.Stats().SessionResets == 0 {
 				t.Errorf("mode %v: events %v", mode, resets)
 			}

@@ -139,8 +139,8 @@ func TestKeepalivePingsIdleConnections(t *testing.T) {
 		const size = 10
 		cfg := quietKeeping
 		cfg.MaximumPoolSize, cfg.MinimumIdle, cfg.KeepaliveTime = size, size, 2*time.Minute
-		var kept int
-		cfg.Trace = &akari.Trace{KeptAlive: func(akari.ValidatedEvent) { kept++ }}
+		var events collected[akari.ValidatedEvent]
+		cfg.Trace = &akari.Trace{KeptAlive: events.add}
 		b := newBench(t, akaritest.Full, cfg)
 		b.want(size, 0, size, 0)
 		pings := b.server.Calls(akaritest.OpPing)
@@ -152,6 +152,7 @@ func TestKeepalivePingsIdleConnections(t *testing.T) {
 		if n := b.server.Calls(akaritest.OpPing) - pings; n != size {
 			t.Fatalf("%d pings in two minutes, want %d", n, size)
 		}
+		kept := len(events.all())
 		if kept != size || b.Stats().Keepalives != size || b.log.count("keepalive: connection") != size {
 			t.Errorf("%d events, %d counted, %d lines", kept, b.Stats().Keepalives, b.log.count("keepalive: connection"))
 		}

@@ -154,8 +154,8 @@ func TestSuspendedPoolOpensNothing(t *testing.T) {
 
 func TestSettingsAreChangedAllOrNone(t *testing.T) {
 	within(t, func(t *testing.T) {
-		var changed []akari.SettingsEvent
-		b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: 5, Trace: &akari.Trace{SettingsChanged: func(e akari.SettingsEvent) { changed = append(changed, e) }}})
+		var changes collected[akari.SettingsEvent]
+		b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: 5, Trace: &akari.Trace{SettingsChanged: changes.add}})
 		s := b.Settings()
 		s.MaximumPoolSize, s.ConnectionTimeout = 0, -5
 		s.IdleTimeout = -7
@@ -165,7 +165,7 @@ func TestSettingsAreChangedAllOrNone(t *testing.T) {
 				t.Errorf("%s is not named in: %v", field, err)
 			}
 		}
-		if b.Settings().MaximumPoolSize != 5 || len(changed) != 0 {
+		if b.Settings().MaximumPoolSize != 5 || len(changes.all()) != 0 {
 			t.Fatal("something was changed")
 		}
 		s = b.Settings()
@@ -174,6 +174,7 @@ func TestSettingsAreChangedAllOrNone(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.want(8, 0, 8, 0) // a fixed pool stays one
+		changed := changes.all()
 		if len(changed) != 1 || changed[0].From.MaximumPoolSize != 5 || changed[0].To.MaximumPoolSize != 8 {
 			t.Fatalf("events: %v", changed)
 		}
