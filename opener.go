@@ -282,7 +282,7 @@ func (o *opener) setTimerLocked(now time.Time) {
 	var in time.Duration
 	switch {
 	case o.failures > 0 && demand > 0 && o.freshLocked() == 0:
-		in = o.failedAt.Add(o.backoffLocked(waiting)).Sub(now)
+		in = max(o.failedAt.Add(o.backoffLocked(waiting)).Sub(now), 0)
 		in += time.Duration(rand.Int64N(int64(in)/8 + int64(time.Millisecond))) // not all processes at once
 	case waiting > 0 && o.failures == 0 && len(o.attempts) > 0 && o.freeLocked() > 0:
 		in = rampLook
