@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// Disabled, given for a duration in Config or Settings, switches the mechanism
+// Disabled is for durations in Config and Settings. It switches the mechanism
 // off: no limit, never. HikariCP writes 0 there; in Go the zero value means the
 // default.
 const Disabled time.Duration = -1
 
-// None, given for a number in Config or Settings, means zero where the zero
-// value means the default: MinimumIdle: akari.None keeps no idle connections,
+// None is for numbers in Config and Settings. It means zero where the zero value
+// means the default: MinimumIdle: akari.None keeps no idle connections,
 // StatementCacheSize: akari.None caches no statements.
 const None = -1
 

@@ -60,7 +60,7 @@ func newDSNSource(driverName, dsn string, credentials func(context.Context) (Cre
 	if err != nil {
 		return nil, fmt.Errorf("akari: Open: %w", hidden.mask(err))
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	return &dsnSource{drv: db.Driver(), dsn: dsn, credentials: credentials, hidden: hidden}, nil
 }
 

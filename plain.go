@@ -27,7 +27,7 @@ func execText(ctx context.Context, conn driver.Conn, query string) error {
 	if err != nil {
 		return err
 	}
-	defer stmt.Close()
+	defer func() { _ = stmt.Close() }()
 	if s, ok := stmt.(driver.StmtExecContext); ok {
 		_, err = s.ExecContext(ctx, nil)
 	} else {
@@ -51,7 +51,7 @@ func queryText(ctx context.Context, conn driver.Conn, query string, row func([]d
 		if stmt, err = prepareOn(ctx, conn, query); err != nil {
 			return err
 		}
-		defer stmt.Close()
+		defer func() { _ = stmt.Close() }()
 		if s, ok := stmt.(driver.StmtQueryContext); ok {
 			rows, err = s.QueryContext(ctx, nil)
 		} else {

@@ -142,7 +142,7 @@ func newPool(ctx context.Context, src source, cfg Config, hidden *secrets) (*Poo
 
 	p.log(slog.LevelInfo, "Starting...")
 	if err := p.firstConnection(ctx); err != nil {
-		p.Close()
+		_ = p.Close()
 		return nil, &InitError{p.name, err}
 	}
 	p.db = sql.OpenDB(p.facade)

@@ -458,7 +458,7 @@ func (s *session) endTx(do func(driver.Tx) error, commit bool) error {
 	s.tx, s.txCtx = nil, nil
 	if err == nil {
 		e.inTx = false
-		if !commit && ctx.Err() != nil && !(e.caps.resetter && e.caps.validator) && e.probes.txStatus == nil {
+		if !commit && ctx.Err() != nil && (!e.caps.resetter || !e.caps.validator) && e.probes.txStatus == nil {
 			// database/sql gives a connection up after a cancelled transaction
 			// if its driver cannot say what state it is in.
 			e.broken = ctx.Err()

@@ -169,7 +169,7 @@ func TestFacadeShowsTheDriver(t *testing.T) {
 		if got := b.DB().Driver(); got != b.server.Driver() {
 			t.Fatalf("got %T", got)
 		}
-		if b.DB() != b.DB() {
+		if first, second := b.DB(), b.DB(); first != second {
 			t.Fatal("two facades")
 		}
 	})

@@ -36,14 +36,14 @@ type Trace struct {
 	Shutdown        func(PoolEvent)
 }
 
-// OpenedEvent: a connection joined the pool.
+// OpenedEvent tells that a connection joined the pool.
 type OpenedEvent struct {
 	PoolName string
 	Conn     ConnInfo
 	Took     time.Duration // connecting and setting up
 }
 
-// OpenFailedEvent: an attempt to open a connection failed.
+// OpenFailedEvent tells that an attempt to open a connection failed.
 type OpenFailedEvent struct {
 	PoolName string
 	Err      error
@@ -52,8 +52,8 @@ type OpenFailedEvent struct {
 	RetryIn  time.Duration // how long the pool waits before it tries again
 }
 
-// ClosedEvent: a connection left the pool. The driver's Close may still be
-// under way.
+// ClosedEvent tells that a connection left the pool. The driver's Close may
+// still be under way.
 type ClosedEvent struct {
 	PoolName string
 	Conn     ConnInfo
@@ -62,27 +62,27 @@ type ClosedEvent struct {
 	Uses     int64
 }
 
-// AcquiredEvent: a caller got a connection.
+// AcquiredEvent tells that a caller got a connection.
 type AcquiredEvent struct {
 	PoolName string
 	Conn     ConnInfo
 	Waited   time.Duration // 0 if a connection was idle
 }
 
-// AcquireFailedEvent: a caller was sent away without a connection.
+// AcquireFailedEvent tells that a caller was sent away without a connection.
 type AcquireFailedEvent struct {
 	PoolName string
 	Err      *AcquireError
 }
 
-// ReleasedEvent: a caller gave its connection back.
+// ReleasedEvent tells that a caller gave its connection back.
 type ReleasedEvent struct {
 	PoolName string
 	Conn     ConnInfo
 	Held     time.Duration
 }
 
-// ValidatedEvent: a connection was checked.
+// ValidatedEvent tells that a connection was checked.
 type ValidatedEvent struct {
 	PoolName string
 	Conn     ConnInfo
@@ -90,7 +90,7 @@ type ValidatedEvent struct {
 	Err      error // nil if it is alive
 }
 
-// SessionResetEvent: the session of a returned connection was cleaned.
+// SessionResetEvent tells that the session of a returned connection was cleaned.
 type SessionResetEvent struct {
 	PoolName string
 	Conn     ConnInfo
@@ -99,8 +99,8 @@ type SessionResetEvent struct {
 	Err      error // not nil: the connection is closed instead
 }
 
-// LeakEvent: a connection is held for longer than LeakDetectionThreshold, or
-// one reported as such has come back.
+// LeakEvent tells that a connection is held for longer than
+// LeakDetectionThreshold, or that one reported as such has come back.
 type LeakEvent struct {
 	PoolName string
 	Conn     ConnInfo
@@ -108,14 +108,14 @@ type LeakEvent struct {
 	Stack    string // of the borrower, as runtime.CallersFrames gives it
 }
 
-// EvictEvent: connections were marked to be closed.
+// EvictEvent tells that connections were marked to be closed.
 type EvictEvent struct {
 	PoolName string
 	Reason   CloseReason
 	Count    int
 }
 
-// SettingsEvent: live settings were changed.
+// SettingsEvent tells that live settings were changed.
 type SettingsEvent struct {
 	PoolName string
 	From, To Settings

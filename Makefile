@@ -1,0 +1,49 @@
+# Akari's tasks. `make` lists them.
+
+MODULES := . integration cmd/akari examples bench
+PRESENT := $(foreach m,$(MODULES),$(if $(wildcard $(m)/go.mod),$(m)))
+TOOL    := GOWORK=off go tool -modfile=$(CURDIR)/tools/go.mod
+
+.PHONY: help test short provide lint fmt vet model invariants vuln faults fuzz
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+test: provide ## every test of every module, race detector on
+	@set -e; for m in $(PRESENT); do (cd $$m && echo "== $$m" && go test -race -timeout 20m ./...); done
+
+short: ## the root module's quick tests
+	go test -race -short ./...
+
+provide: ## find the database servers that the tests need, or install them (Debian, Ubuntu, as root)
+	@cd integration && go run ./provide
+
+lint: fmt vet ## gofmt, vet and golangci-lint, every module
+	@set -e; for m in $(PRESENT); do (cd $$m && echo "== lint $$m" && $(TOOL) golangci-lint run --config $(CURDIR)/.golangci.yml ./...); done
+
+fmt:
+	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
+
+vet:
+	@set -e; for m in $(PRESENT); do (cd $$m && go vet ./...); done
+	GOARCH=386 go vet ./...
+
+invariants: ## the root module's tests with its invariant checks compiled in
+	go test -race -timeout 20m -tags invariants ./...
+
+model: ## the SPIN model of the bag, and that it notices mutants
+	internal/bag/model/check.sh
+	internal/bag/model/check.sh --mutants
+
+vuln: ## known vulnerabilities, where the database of them can be reached
+	@set -e; for m in $(PRESENT); do (cd $$m && echo "== govulncheck $$m" && \
+		{ out=$$($(TOOL) govulncheck ./... 2>&1) && echo "$$out" || \
+		{ echo "$$out" | grep -q 'fetching vulnerabilities' && echo "not checked: the vulnerability database cannot be reached" || { echo "$$out"; exit 1; }; }; }); done
+
+faults: provide ## measure the faults of docs/reliability.md, the pool beside others, and rewrite its table
+	cd integration && go run ./faults/report
+
+fuzz: ## ten minutes of fuzzing
+	go test -run xxx -fuzz FuzzBag -fuzztime 3m ./internal/bag
+	go test -run xxx -fuzz FuzzClassify -fuzztime 3m ./internal/sessionstate
+	go test -run xxx -fuzz FuzzPool -fuzztime 4m .
