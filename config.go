@@ -269,7 +269,7 @@ func (c Config) Validate() error {
 	v := &validator{unbounded: c.unbounded}
 
 	v.atLeast("MaximumPoolSize", c.MaximumPoolSize, 1)
-	v.check("MinimumIdle", c.MinimumIdle, c.MinimumIdle >= None && c.MinimumIdle <= c.MaximumPoolSize,
+	v.check("MinimumIdle", c.MinimumIdle, c.MinimumIdle >= None && (c.MinimumIdle <= c.MaximumPoolSize || c.MinimumIdle == 0),
 		"must be at most MaximumPoolSize (%d); akari.None keeps no idle connections", c.MaximumPoolSize)
 	v.check("MaxConnecting", c.MaxConnecting, c.MaxConnecting >= 0, "must not be negative; 0 allows as many as MaximumPoolSize")
 	v.check("MaxWaiters", c.MaxWaiters, c.MaxWaiters >= 0, "must not be negative; 0 sets no bound")

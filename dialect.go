@@ -127,6 +127,9 @@ func profileOf(conn driver.Conn) profile {
 		}
 	}
 	name := path[strings.LastIndexByte(path, '/')+1:]
+	if name == "" {
+		name = "conn"
+	}
 	return profile{name: name, dialect: DialectOther}
 }
 
