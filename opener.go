@@ -284,8 +284,8 @@ func (o *opener) setTimerLocked(now time.Time) {
 	case o.failures > 0 && demand > 0 && o.freshLocked() == 0:
 		in = max(o.failedAt.Add(o.backoffLocked(waiting)).Sub(now), 0)
 		in += time.Duration(rand.Int64N(int64(in)/8 + int64(time.Millisecond))) // not all processes at once
-	case waiting > 0 && o.failures == 0 && len(o.attempts) > 0 && o.freeLocked() > 0:
-		in = rampLook
+	case waiting > 0 && o.failures == 0 && o.freeLocked() > 0 && demand > o.freshLocked():
+		in = rampLook // held back by limitLocked
 	case len(o.attempts) > 0:
 		in = reviewEvery
 	default:
