@@ -20,12 +20,15 @@ type housekeeper struct {
 	timer   *time.Timer
 	stopped bool
 
-	previous time.Time // of the last pass; only the pass itself uses it, and there is one at a time
+	// Of the last pass; only the pass itself uses them, and there is one at a
+	// time.
+	mono time.Duration
+	wall time.Time
 }
 
 // housekeeperEnv is what the housekeeper needs of the pool.
 type housekeeperEnv struct {
-	clock    func() time.Time // with wall clock and monotonic reading
+	clock    func() (mono time.Duration, wall time.Time)
 	settings func() *Settings
 	idle     func() []*entry // idle connections
 	now      func() int64
@@ -45,7 +48,7 @@ const firstPass = 100 * time.Millisecond
 const retrograde = 128 * time.Millisecond
 
 func (h *housekeeper) start() {
-	h.previous = h.env.clock()
+	h.mono, h.wall = h.env.clock()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.timer = time.AfterFunc(min(firstPass, h.period), h.run)
@@ -88,11 +91,9 @@ func (h *housekeeper) pass() {
 // was stopped, connections may have died that look fresh: they are asked
 // before they are lent.
 func (h *housekeeper) checkClock() bool {
-	now := h.env.clock()
-	previous := h.previous
-	h.previous = now
-	mono := now.Sub(previous)
-	wall := now.Round(0).Sub(previous.Round(0))
+	monoNow, wallNow := h.env.clock()
+	mono, wall := monoNow-h.mono, wallNow.Sub(h.wall)
+	h.mono, h.wall = monoNow, wallNow
 	switch {
 	case mono+retrograde < 0:
 		h.env.log(slog.LevelWarn, fmt.Sprintf("Retrograde clock change detected (housekeeper delta=%v), soft-evicting connections from pool.", mono),

@@ -121,7 +121,7 @@ func newPool(ctx context.Context, src source, cfg Config, hidden *secrets) (*Poo
 		spawn:         p.spawn,
 	})
 	p.keeper = housekeeper{period: p.cfg.HousekeepingPeriod, env: housekeeperEnv{
-		clock:    time.Now,
+		clock:    func() (time.Duration, time.Time) { return time.Duration(p.now()), time.Now().Round(0) },
 		settings: p.live.Load,
 		idle:     p.idle,
 		now:      p.now,

@@ -18,7 +18,7 @@ type readOnlyWatch struct {
 
 const (
 	firstReadOnlyPause = 250 * time.Millisecond
-	maxReadOnlyPause   = time.Minute
+	maxReadOnlyPause   = 5 * time.Second // a fail-over that takes long is noticed that late
 )
 
 // due reports whether to replace the connections now.
@@ -27,7 +27,7 @@ func (w *readOnlyWatch) due(now time.Time) bool {
 	defer w.mu.Unlock()
 	since := now.Sub(w.last)
 	switch {
-	case w.last.IsZero() || since > 2*maxReadOnlyPause:
+	case w.last.IsZero() || since > 10*maxReadOnlyPause:
 		w.pause = firstReadOnlyPause
 	case since < w.pause:
 		return false
@@ -41,11 +41,7 @@ func (w *readOnlyWatch) due(now time.Time) bool {
 // metReadOnly is called when a write was refused because the server, or the
 // transaction, is read-only. asked: the borrower wanted it so.
 func (p *Pool) metReadOnly(e *entry, asked bool) {
-	if asked {
-		return
-	}
-	e.doom.CompareAndSwap(0, uint32(CloseReadOnly))
-	if !p.readOnly.due(time.Now()) {
+	if asked || !p.readOnly.due(time.Now()) {
 		return
 	}
 	p.log(slog.LevelWarn, "The server takes no writes (it was demoted, or the pool leads to a replica); its connections are replaced", slog.Uint64("conn", e.id))
