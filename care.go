@@ -17,9 +17,6 @@ import (
 // connection is lent again. Cleaning that fails, or is not possible, closes the
 // connection: never is a changed session lent.
 
-// transactional are the effects that a ROLLBACK undoes.
-const transactional = sessionstate.TxBegin | sessionstate.TxEnd | sessionstate.ReadOnlyTx
-
 // needsCare reports whether a connection that came back has to be looked after
 // before it is idle again.
 func (p *Pool) needsCare(e *entry) bool {
@@ -27,7 +24,7 @@ func (p *Pool) needsCare(e *entry) bool {
 	case p.mayBeInTx(e):
 		return true
 	case p.cfg.SessionReset == ResetOff || e.resetsItself():
-	case p.cfg.SessionReset == ResetAlways || e.changed&^transactional != 0:
+	case p.cfg.SessionReset == ResetAlways || e.changed&sessionstate.Lasting != 0:
 		return true
 	}
 	e.changed = 0
@@ -118,7 +115,7 @@ func (p *Pool) clean(ctx context.Context, e *entry) (err error) {
 		}
 		e.inTx = false
 	}
-	changed := e.changed &^ transactional
+	changed := e.changed & sessionstate.Lasting
 	switch {
 	case p.cfg.SessionReset == ResetOff || e.resetsItself():
 	case p.cfg.SessionReset == ResetAlways || changed != 0:
