@@ -99,30 +99,40 @@ func (w *lockWatch) stop() {
 }
 
 func (w *lockWatch) look() {
-	w.mu.Lock()
+	again := w.p.bag.Waiting() > 0
+	if again {
+		w.judge()
+	}
+	w.mu.Lock() // armed until now, so that there is one look at a time
 	w.armed = false
 	w.mu.Unlock()
-	if w.p.bag.Waiting() == 0 {
+	if again || w.p.bag.Waiting() > 0 {
+		w.arm(lockAgain)
+	}
+}
+
+func (w *lockWatch) judge() {
+	if w.p.bag.Idle() > 0 || w.p.opener.mayOpen() {
+		w.likelySince = time.Time{}
 		return
 	}
-	switch sure, holders := w.locked(); sure {
+	switch sure, _ := w.locked(w.p.bag.Waiters()); sure {
 	case surelyLocked:
-		w.breakLock(holders)
+		w.breakLock(surelyLocked)
 	case likelyLocked:
 		if w.lasts() {
-			w.breakLock(holders)
+			w.breakLock(likelyLocked)
 		}
 	default:
 		w.likelySince = time.Time{}
 	}
-	w.arm(lockAgain)
 }
 
 // holding is a connection held by a caller that waits for another.
 type holding struct {
 	e    *entry
 	held time.Duration
-	at   string // where it waits
+	at   waitSite // where it waits
 }
 
 // certainty says how sure the watch is.
@@ -134,15 +144,13 @@ const (
 	surelyLocked
 )
 
-// locked looks whether all connections are held by callers that wait, and no
-// other is to be expected. It returns who holds what.
-func (w *lockWatch) locked() (certainty, map[uintptr][]holding) {
+// locked looks whether all connections are held by those who wait, and by whom.
+// It can be believed only while the line stands still: else a caller that was
+// served meanwhile would be seen waiting and holding.
+func (w *lockWatch) locked(line []bag.Waiter) (certainty, map[uintptr][]holding) {
 	p := w.p
-	if p.bag.Idle() > 0 || p.opener.mayOpen() {
-		return notLocked, nil
-	}
-	waiting := map[uintptr]waitSite{}
-	for _, x := range p.bag.Waiters() {
+	waiting := make(map[uintptr]waitSite, len(line))
+	for _, x := range line {
 		site, _ := x.Note.(waitSite)
 		if x.Caller != unknownCaller {
 			waiting[x.Caller] = site
@@ -161,7 +169,7 @@ func (w *lockWatch) locked() (certainty, map[uintptr][]holding) {
 		g := grip(e.grip.Load())
 		sure = sure && g == gripFirm
 		loose = loose || g == gripLoose
-		holders[c] = append(holders[c], holding{e, e.loanTime(p.now()), siteOf(site)})
+		holders[c] = append(holders[c], holding{e, e.loanTime(p.now()), site})
 	}
 	switch {
 	case len(items) == 0:
@@ -195,8 +203,33 @@ func (w *lockWatch) lasts() bool {
 	return now.Sub(w.likelySince) >= lockLikely
 }
 
-func (w *lockWatch) breakLock(holders map[uintptr][]holding) {
+// breakLock makes sure, with the line standing still, and fails the newest of
+// those who hold a connection and wait.
+func (w *lockWatch) breakLock(wanted certainty) {
 	w.likelySince = time.Time{}
+	var holders map[uintptr][]holding
+	err := &errLocked{}
+	broken := w.p.bag.Expel(err, func(line []bag.Waiter) int {
+		var sure certainty
+		if sure, holders = w.locked(line); sure < wanted {
+			return -1
+		}
+		for i, x := range slices.Backward(line) {
+			if _, holds := holders[x.Caller]; holds {
+				err.detail = describe(holders)
+				return i
+			}
+		}
+		return -1
+	})
+	if broken {
+		w.p.stats.poolLocks.Add(1)
+		w.p.log(slog.LevelWarn, "Pool-lock: every connection is held by a caller that waits for another; the newest was failed: "+err.detail)
+	}
+}
+
+// describe says who holds what.
+func describe(holders map[uintptr][]holding) string {
 	const shown = 10
 	var all []holding
 	for _, hs := range holders {
@@ -209,12 +242,8 @@ func (w *lockWatch) breakLock(holders map[uintptr][]holding) {
 			lines = append(lines, fmt.Sprintf("and %d more", len(all)-shown))
 			break
 		}
-		lines = append(lines, fmt.Sprintf("%s held for %v by a caller that waits at %s", h.e.name, h.held.Round(time.Millisecond), h.at))
+		lines = append(lines, fmt.Sprintf("%s held for %v by a caller that waits at %s", h.e.name, h.held.Round(time.Millisecond), siteOf(h.at)))
 	}
-	err := &errLocked{strings.Join(lines, ", ") + "; a caller must not ask for a second connection while it holds one: " +
-		"run all statements of a transaction on it, close rows before the next query"}
-	if w.p.bag.Fail(err, func(x bag.Waiter) bool { _, holds := holders[x.Caller]; return holds }) {
-		w.p.stats.poolLocks.Add(1)
-		w.p.log(slog.LevelWarn, "Pool-lock: every connection is held by a caller that waits for another; the newest was failed: "+err.detail)
-	}
+	return strings.Join(lines, ", ") + "; a caller must not ask for a second connection while it holds one: " +
+		"run all statements of a transaction on it, close rows before the next query"
 }

@@ -218,7 +218,9 @@ func TestWaitEnds(t *testing.T) {
 		{"at its time-out", func(*Bag[int], func()) {}, ErrTimeout, time.Second},
 		{"when its context is cancelled", func(_ *Bag[int], cancel func()) { cancel() }, context.Canceled, 0},
 		{"when the bag closes", func(b *Bag[int], _ func()) { b.Close() }, ErrClosed, 0},
-		{"when it is failed", func(b *Bag[int], _ func()) { b.Fail(stop, func(w Waiter) bool { return w.Caller == 5 }) }, stop, 0},
+		{"when it is expelled", func(b *Bag[int], _ func()) {
+			b.Expel(stop, func(ws []Waiter) int { return slices.IndexFunc(ws, func(w Waiter) bool { return w.Caller == 5 }) })
+		}, stop, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -243,6 +245,39 @@ func TestWaitEnds(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestExpelTakesTheOneThatWasPicked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New[int](Hooks{})
+		stop := errors.New("stop")
+		ended := make(chan uintptr, 3)
+		for caller := range uintptr(3) {
+			go func() {
+				if _, err := b.Wait(t.Context(), time.Minute, 0, caller); err == stop {
+					ended <- caller
+				}
+			}()
+			synctest.Wait()
+		}
+		if b.Expel(stop, func(ws []Waiter) int { return -1 }) {
+			t.Error("expelled nobody and says it did")
+		}
+		if !b.Expel(stop, func(ws []Waiter) int {
+			if len(ws) != 3 || ws[0].Caller != 0 || ws[2].Caller != 2 {
+				t.Errorf("shown %v", ws)
+			}
+			return 1
+		}) {
+			t.Error("expelled one and says it did not")
+		}
+		if got := <-ended; got != 1 {
+			t.Errorf("expelled %d", got)
+		}
+		if b.Waiting() != 2 {
+			t.Errorf("%d wait", b.Waiting())
+		}
+	})
 }
 
 func TestFullQueueRefusesAtOnce(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 
 // queue is the line of those who wait, first come first served.
 type queue[T any] struct {
-	mu          sync.Mutex // guards everything here, and Bag.waiting, waking, overdue and closed against each other; stripe locks may be taken while it is held, never the other way round
+	mu          sync.Mutex // guards everything here, and Bag.waiting, waking, overdue and closed against each other; stripe locks and the lock of the list of all may be taken while it is held, never the other way round
 	first, last *waiter[T]
 	free        *waiter[T] // waiters to use again, linked by next
 	freeLen     int
@@ -53,7 +53,7 @@ type Waiter struct {
 //
 // It returns ErrFull at once when limit > 0 waiters are queued already,
 // ErrClosed when the bag is or becomes closed, ErrTimeout, the context's error,
-// or what [Bag.Fail] gave. A wait that ends with an error has no item.
+// or what [Bag.Expel] gave. A wait that ends with an error has no item.
 func (b *Bag[T]) Wait(ctx context.Context, timeout time.Duration, limit int, caller uintptr) (*Item[T], error) {
 	w, err := b.join(limit, caller)
 	if err != nil {
@@ -212,30 +212,37 @@ func (b *Bag[T]) finish(w *waiter[T], giveUp error) (*Item[T], error) {
 	return nil, giveUp
 }
 
-// Fail sends the newest waiter away that match accepts, with err, and reports
-// whether there was one. match is called with the queue locked: it must not
-// block or call the bag.
-func (b *Bag[T]) Fail(err error, match func(Waiter) bool) bool {
+// Expel shows pick those in the line, first come first, and sends the one away,
+// with err, whose index it returns; none if that is negative. While pick runs
+// the line stands still: whoever is in it waits. So pick must not block, and of
+// the bag call nothing but All, Total, Idle and the like.
+func (b *Bag[T]) Expel(err error, pick func([]Waiter) int) bool {
 	q := &b.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for w := q.last; w != nil; w = w.prev {
-		if match(Waiter{w.caller, w.since, w.note}) {
-			b.leave(w)
-			w.settle(nil, err)
-			return true
-		}
+	i := pick(b.waitersLocked())
+	if i < 0 {
+		return false
 	}
-	return false
+	w := q.first
+	for range i {
+		w = w.next
+	}
+	b.leave(w)
+	w.settle(nil, err)
+	return true
 }
 
 // Waiters returns those in the line, first come first.
 func (b *Bag[T]) Waiters() []Waiter {
-	q := &b.queue
-	q.mu.Lock()
-	defer q.mu.Unlock()
+	b.queue.mu.Lock()
+	defer b.queue.mu.Unlock()
+	return b.waitersLocked()
+}
+
+func (b *Bag[T]) waitersLocked() []Waiter {
 	ws := make([]Waiter, 0, b.waiting.Load())
-	for w := q.first; w != nil; w = w.next {
+	for w := b.queue.first; w != nil; w = w.next {
 		ws = append(ws, Waiter{w.caller, w.since, w.note})
 	}
 	return ws
