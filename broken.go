@@ -199,7 +199,7 @@ func classifyOpen(err error) openTrouble {
 
 // reportBroken says it in HikariCP's words.
 func (p *Pool) reportBroken(e *entry, err error) {
-	skipped, say := p.brokenLog.allow(p.now())
+	skipped, say := p.said.broken.allow(p.now())
 	if !say {
 		return
 	}

@@ -141,7 +141,7 @@ func (p *Pool) ping(ctx context.Context, e *entry) (err error) {
 	case !e.alive():
 		return driver.ErrBadConn
 	}
-	p.cannotPing.Do(func() {
+	p.said.cannotPing.Do(func() {
 		p.log(slog.LevelWarn, fmt.Sprintf("The driver %s cannot ping; set ConnectionTestQuery, or dead connections are noticed only when a statement fails", e.caps.profile.name))
 	})
 	return nil
@@ -150,7 +150,7 @@ func (p *Pool) ping(ctx context.Context, e *entry) (err error) {
 // reportInvalid says it in HikariCP's words, but not for every connection when
 // a restart of the server kills them all at once.
 func (p *Pool) reportInvalid(e *entry, err error) {
-	skipped, say := p.invalidLog.allow(p.now())
+	skipped, say := p.said.invalid.allow(p.now())
 	if !say {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -42,6 +43,15 @@ func fire[E any](p *Pool, f func(E), event func() E) {
 		}
 	}()
 	f(event())
+}
+
+// notices are what the log has said and need not say again, or not so soon.
+type notices struct {
+	cannotPing, pooler sync.Once
+
+	invalid sparing // failed validations
+	broken  sparing // connections lost in use
+	empty   sparing // no connection left and none to be had
 }
 
 // sparing lets a message through now and then and counts the others.

@@ -40,16 +40,12 @@ type Pool struct {
 	db     *sql.DB // the facade; nothing but DB() and its tests use it
 	facade *connector
 
-	caps          atomic.Pointer[caps] // of the latest connection; nil before the first
-	ids           atomic.Uint64        // connections made
-	held          atomic.Int32         // callers that wait for the pool to be resumed
-	checked       atomic.Bool          // a connection has been pinged once
-	oversize      atomic.Bool          // more connections than the maximum, which was lowered: close what is returned
-	cannotPing    sync.Once            // said so
-	poolerNoticed sync.Once            // said so
-	invalidLog    sparing              // failed validations
-	brokenLog     sparing              // connections lost in use
-	emptyLog      sparing              // no connection left and none to be had
+	caps     atomic.Pointer[caps] // of the latest connection; nil before the first
+	ids      atomic.Uint64        // connections made
+	held     atomic.Int32         // callers that wait for the pool to be resumed
+	checked  atomic.Bool          // a connection has been pinged once
+	oversize atomic.Bool          // more connections than the maximum, which was lowered: close what is returned
+	said     notices
 
 	stats   counters
 	retired retired
@@ -99,7 +95,7 @@ func newPool(ctx context.Context, src source, cfg Config, hidden *secrets) (*Poo
 	}
 	live := p.cfg.settings()
 	p.live.Store(&live)
-	p.invalidLog.every, p.brokenLog.every, p.emptyLog.every = time.Second, time.Second, time.Minute
+	p.said.invalid.every, p.said.broken.every, p.said.empty.every = time.Second, time.Second, time.Minute
 	p.suspicion.since.Store(-1)
 	p.leaks.p = p
 	p.locks.p = p
@@ -416,7 +412,7 @@ func (p *Pool) openFailed(f openFailure) {
 	p.log(level, fmt.Sprintf("Cannot acquire connection from data source: %v", f.err), slog.Any("error", f.err))
 	p.log(slog.LevelDebug, fmt.Sprintf("Connection add failed, sleeping with backoff: %dms", f.retryIn.Milliseconds()), slog.Int("failures", f.failures))
 	if f.empty {
-		if _, say := p.emptyLog.allow(p.now()); say && f.failures > 1 {
+		if _, say := p.said.empty.allow(p.now()); say && f.failures > 1 {
 			p.log(slog.LevelWarn, "Pool is empty, failed to create/setup connection", slog.Any("error", f.err), slog.Int("failures", f.failures))
 		}
 	}

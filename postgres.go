@@ -153,7 +153,7 @@ func inspectPostgres(ctx context.Context, p *Pool, e *entry) error {
 func (p *Pool) behindPooler(e *entry) error {
 	e.pooled = true
 	name := e.caps.profile.name
-	p.poolerNoticed.Do(func() {
+	p.said.pooler.Do(func() {
 		p.log(slog.LevelWarn, "A pooler such as PgBouncer stands in front of the server: statements are not prepared, "+
 			"and what they change in a session (SET, temporary tables, advisory locks) may reach other clients if it pools by transaction")
 	})
