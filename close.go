@@ -66,7 +66,12 @@ func (p *Pool) closeDriver(e *entry) {
 			p.log(slog.LevelWarn, "Closing connection "+e.name+" failed", slog.Any("panic", r))
 		}
 	}()
-	e.stmts.forget()
+	switch e.caps.profile.dialect {
+	case DialectPostgreSQL, DialectMySQL:
+		e.stmts.forget() // they go with the session, without a round trip each
+	default:
+		e.stmts.closeAll()
+	}
 	if err := e.conn.Close(); err != nil {
 		p.log(slog.LevelDebug, "Closing connection "+e.name+" failed", slog.Any("error", p.secrets.mask(err)))
 	}

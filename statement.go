@@ -3,6 +3,7 @@ package akari
 import (
 	"context"
 	"database/sql/driver"
+	"slices"
 )
 
 // prepared is a statement prepared on one connection.
@@ -26,7 +27,7 @@ type statements struct {
 	limit       int // keep no more than this between loans
 	byText      map[string]*prepared
 	first, last *prepared
-	leftOver    []*prepared // to be closed between loans
+	leftOver    []*prepared // not among byText, to be closed between loans
 }
 
 // explicitStatements is how many statements that a program has prepared itself
@@ -86,10 +87,25 @@ func (st *statements) drop(p *prepared) {
 
 // discard takes a statement out that is to be closed between loans.
 func (st *statements) discard(p *prepared) {
-	if !p.gone {
-		st.drop(p)
+	if p.gone {
+		return
+	}
+	if st.byText[p.text] == p {
 		st.leftOver = append(st.leftOver, p)
 	}
+	st.drop(p)
+}
+
+// closeAll closes all, before a connection of a driver that keeps its database
+// in the process: SQLite holds the file open until the last statement is gone.
+func (st *statements) closeAll() {
+	for st.last != nil {
+		st.discard(st.last)
+	}
+	for _, p := range st.leftOver {
+		_ = p.stmt.Close() // the connection is next, and its error is reported
+	}
+	st.leftOver = nil
 }
 
 // forget forgets all: the server has dropped them, or will with the connection.
@@ -214,7 +230,9 @@ func (h *stmt) ready(ctx context.Context, c *call) (*prepared, error) {
 				return nil, err
 			}
 			p = &prepared{text: h.text, stmt: st}
-			if !shared {
+			if shared {
+				e.stmts.leftOver = append(e.stmts.leftOver, p)
+			} else {
 				e.stmts.put(p)
 			}
 			h.s.p.stats.statementMisses.Add(1)
@@ -242,10 +260,8 @@ func (h *stmt) Close() error {
 	if h.kept && cached {
 		return nil
 	}
-	if cached {
-		e.stmts.drop(p)
-	}
-	p.gone = true
+	e.stmts.drop(p)
+	e.stmts.leftOver = slices.DeleteFunc(e.stmts.leftOver, func(l *prepared) bool { return l == p })
 	defer h.s.guard()
 	h.s.inCall = true
 	err := p.stmt.Close()

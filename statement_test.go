@@ -231,3 +231,55 @@ func TestSessionThatIsResetForgetsItsStatements(t *testing.T) {
 		}
 	})
 }
+
+func TestASecondHandleOnATextLeavesNoStatementBehind(t *testing.T) {
+	within(t, func(t *testing.T) {
+		cfg := quietKeeping
+		cfg.MaximumPoolSize = 1
+		b := newBench(t, akaritest.PgxLike, cfg)
+		for i := range 10 {
+			tx, err := b.DB().BeginTx(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for j := range 3 {
+				st, err := tx.PrepareContext(t.Context(), "INSERT ?")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := st.ExecContext(t.Context(), 3*i+j); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := tx.Commit(); err != nil { // before the handles are closed
+				t.Fatal(err)
+			}
+			settle(time.Millisecond)
+		}
+		if n := b.server.Stats().Stmts; n > 1 {
+			t.Errorf("%d statements open at the server", n)
+		}
+	})
+}
+
+func TestStatementsAreClosedBeforeAConnectionOfAnUnknownDatabase(t *testing.T) {
+	within(t, func(t *testing.T) {
+		closed := map[string]int{}
+		for _, dialect := range []akari.Dialect{akari.DialectOther, akari.DialectPostgreSQL} {
+			cfg := quietKeeping
+			cfg.MaximumPoolSize, cfg.Dialect = 1, dialect
+			b := newBench(t, akaritest.PgxLike, cfg)
+			st, err := b.DB().PrepareContext(t.Context(), "ROWS 2")
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.Evict()
+			settle(time.Millisecond)
+			closed[fmt.Sprint(dialect)] = b.server.Calls(akaritest.OpStmtClose)
+			st.Close()
+		}
+		if other, pg := closed["other"], closed["postgresql"]; len(closed) != 2 || other != 1 || pg != 0 {
+			t.Errorf("closed %v: want 1 in an unknown one, 0 in PostgreSQL, where they go with the session", closed)
+		}
+	})
+}
