@@ -4,13 +4,19 @@ MODULES := . integration cmd/akari examples bench
 PRESENT := $(foreach m,$(MODULES),$(if $(wildcard $(m)/go.mod),$(m)))
 TOOL    := GOWORK=off go tool -modfile=$(CURDIR)/tools/go.mod
 
-.PHONY: help test short provide lint fmt vet model invariants vuln faults fuzz
+.PHONY: help test evidence short provide lint fmt vet model invariants vuln faults fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-test: provide ## every test of every module, race detector on
-	@set -e; for m in $(PRESENT); do (cd $$m && echo "== $$m" && go test -race -timeout 20m ./...); done
+# Long runs, with targets of their own.
+LONG := /faults|/conformance
+
+test: provide ## the tests of every module, race detector on; `make evidence` has the long ones
+	@set -e; for m in $(PRESENT); do (cd $$m && echo "== $$m" && go test -race -timeout 20m $$(go list ./... | grep -vE '$(LONG)')); done
+
+evidence: provide ## the long tests: drivers bare and pooled compared, faults of real servers
+	cd integration && go test -timeout 40m -p 1 ./conformance ./faults
 
 short: ## the root module's quick tests
 	go test -race -short ./...

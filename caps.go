@@ -24,9 +24,9 @@ func capsOf(conn driver.Conn) *caps {
 	c := &caps{profile: profileOf(conn)}
 	_, c.pinger = conn.(driver.Pinger)
 	_, c.execContext = conn.(driver.ExecerContext)
-	_, c.exec = conn.(driver.Execer) //nolint:staticcheck // old drivers have only this
+	_, c.exec = conn.(driver.Execer)
 	_, c.queryContext = conn.(driver.QueryerContext)
-	_, c.query = conn.(driver.Queryer) //nolint:staticcheck // old drivers have only this
+	_, c.query = conn.(driver.Queryer)
 	_, c.prepare = conn.(driver.ConnPrepareContext)
 	_, c.beginTx = conn.(driver.ConnBeginTx)
 	_, c.resetter = conn.(driver.SessionResetter)

@@ -17,7 +17,7 @@ func execText(ctx context.Context, conn driver.Conn, query string) error {
 	switch c := conn.(type) {
 	case driver.ExecerContext:
 		_, err = c.ExecContext(ctx, query, nil)
-	case driver.Execer: //nolint:staticcheck // old drivers have only this
+	case driver.Execer:
 		_, err = c.Exec(query, nil)
 	}
 	if err != driver.ErrSkip {
@@ -31,7 +31,7 @@ func execText(ctx context.Context, conn driver.Conn, query string) error {
 	if s, ok := stmt.(driver.StmtExecContext); ok {
 		_, err = s.ExecContext(ctx, nil)
 	} else {
-		_, err = stmt.Exec(nil) //nolint:staticcheck // old drivers have only this
+		_, err = stmt.Exec(nil)
 	}
 	return err
 }
@@ -43,7 +43,7 @@ func queryText(ctx context.Context, conn driver.Conn, query string, row func([]d
 	switch c := conn.(type) {
 	case driver.QueryerContext:
 		rows, err = c.QueryContext(ctx, query, nil)
-	case driver.Queryer: //nolint:staticcheck // old drivers have only this
+	case driver.Queryer:
 		rows, err = c.Query(query, nil)
 	}
 	if err == driver.ErrSkip {
@@ -55,7 +55,7 @@ func queryText(ctx context.Context, conn driver.Conn, query string, row func([]d
 		if s, ok := stmt.(driver.StmtQueryContext); ok {
 			rows, err = s.QueryContext(ctx, nil)
 		} else {
-			rows, err = stmt.Query(nil) //nolint:staticcheck // old drivers have only this
+			rows, err = stmt.Query(nil)
 		}
 	}
 	if err != nil {

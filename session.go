@@ -319,7 +319,7 @@ func execOn(ctx context.Context, e *entry, query string, args []driver.NamedValu
 		if err != nil {
 			return nil, err
 		}
-		return e.conn.(driver.Execer).Exec(query, values) //nolint:staticcheck // old drivers have only this
+		return e.conn.(driver.Execer).Exec(query, values)
 	}
 	return nil, driver.ErrSkip
 }
@@ -339,7 +339,7 @@ func queryOn(ctx context.Context, e *entry, query string, args []driver.NamedVal
 		if err != nil {
 			return nil, err
 		}
-		return e.conn.(driver.Queryer).Query(query, values) //nolint:staticcheck // old drivers have only this
+		return e.conn.(driver.Queryer).Query(query, values)
 	}
 	return nil, driver.ErrSkip
 }
@@ -399,7 +399,7 @@ func beginOn(ctx context.Context, e *entry, opts driver.TxOptions) (driver.Tx, e
 	if opts.ReadOnly {
 		return nil, errors.New("sql: driver does not support read-only transactions")
 	}
-	tx, err := e.conn.Begin() //nolint:staticcheck // old drivers have only this
+	tx, err := e.conn.Begin()
 	if err == nil && ctx.Err() != nil {
 		_ = tx.Rollback()
 		return nil, ctx.Err()

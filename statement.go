@@ -190,7 +190,7 @@ func (s *session) PrepareContext(ctx context.Context, query string) (driver.Stmt
 		}
 		h.inputs = p.stmt.NumInput()
 		_, h.checks = p.stmt.(driver.NamedValueChecker)
-		if _, ok := p.stmt.(driver.ColumnConverter); ok { //nolint:staticcheck // drivers still have it
+		if _, ok := p.stmt.(driver.ColumnConverter); ok {
 			return convertingStmt{h}, nil
 		}
 		return h, nil
@@ -345,7 +345,7 @@ func execPrepared(ctx context.Context, st driver.Stmt, args []driver.NamedValue)
 	if err != nil {
 		return nil, err
 	}
-	return st.Exec(values) //nolint:staticcheck // old drivers have only this
+	return st.Exec(values)
 }
 
 func queryPrepared(ctx context.Context, st driver.Stmt, args []driver.NamedValue) (driver.Rows, error) {
@@ -356,7 +356,7 @@ func queryPrepared(ctx context.Context, st driver.Stmt, args []driver.NamedValue
 	if err != nil {
 		return nil, err
 	}
-	return st.Query(values) //nolint:staticcheck // old drivers have only this
+	return st.Query(values)
 }
 
 // Exec is never called by database/sql: there is ExecContext.
@@ -415,5 +415,5 @@ func (h convertingStmt) ColumnConverter(i int) driver.ValueConverter {
 	if !ok {
 		return driver.DefaultParameterConverter
 	}
-	return st.(driver.ColumnConverter).ColumnConverter(i) //nolint:staticcheck // drivers still have it
+	return st.(driver.ColumnConverter).ColumnConverter(i)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"sync"
@@ -95,7 +94,7 @@ func open(t testing.TB, d database, cfg akari.Config) *akari.Pool {
 		cfg.PoolName = d.name
 	}
 	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	p, err := akari.Open(t.Context(), d.driver, d.dsn, cfg)
 	if err != nil {
@@ -141,16 +140,4 @@ func one[T any](t testing.TB, db interface {
 		t.Fatalf("%s: %v", query, err)
 	}
 	return v
-}
-
-// eventually polls a condition that a server, in real time, has to bring about.
-func eventually(t testing.TB, within time.Duration, what string, ok func() bool) {
-	t.Helper()
-	end := time.Now().Add(within)
-	for !ok() {
-		if time.Now().After(end) {
-			t.Fatalf("not within %v: %s", within, what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
 }

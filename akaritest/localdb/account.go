@@ -52,7 +52,7 @@ func (a *account) canEnter(folder string) error {
 	cmd.Dir = "/"
 	detach(cmd, a)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("localdb: user %s, as whom the server has to run, cannot enter %s (%v: %s): name another folder in Options.Dir or TMPDIR",
+		return fmt.Errorf("localdb: user %s, as whom the server has to run, cannot enter %s (%w: %s): name another folder in Options.Dir or TMPDIR",
 			a.name, folder, err, strings.TrimSpace(string(out)))
 	}
 	return nil

@@ -145,7 +145,7 @@ func holdServices(path string) (undo func() error, err error) {
 	}
 	ask := exec.Command(path, "pgbouncer", "start")
 	if err := ask.Run(); ask.ProcessState == nil || ask.ProcessState.ExitCode() != 101 {
-		return nil, fmt.Errorf("%s lets packages start services (asked about one, it ended with %v instead of status 101): install the packages yourself", path, err)
+		return nil, fmt.Errorf("%s lets packages start services (asked about one, it ended with %w instead of status 101): install the packages yourself", path, err)
 	}
 	if old, err := os.ReadFile(path); err == nil && string(old) == policy {
 		// Left by an installation that was killed: it ends with this one.

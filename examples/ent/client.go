@@ -39,7 +39,7 @@ func inTx(ctx context.Context, client *shop.Client, f func(*shop.Tx) error) erro
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback() // after Commit it does nothing
+	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
 	if err := f(tx); err != nil {
 		return err
 	}

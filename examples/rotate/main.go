@@ -61,7 +61,7 @@ func run(ctx context.Context, admin *sql.DB, driver, dsn string, out io.Writer) 
 	if _, err := admin.ExecContext(ctx, "CREATE ROLE example_app LOGIN"); err != nil {
 		return err
 	}
-	defer admin.ExecContext(context.WithoutCancel(ctx), "DROP ROLE example_app")
+	defer func() { _, _ = admin.ExecContext(context.WithoutCancel(ctx), "DROP ROLE example_app") }()
 
 	var secrets vault
 	if err := secrets.Rotate(ctx, admin, "first-password"); err != nil {

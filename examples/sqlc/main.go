@@ -50,7 +50,7 @@ func run(ctx context.Context, db *sql.DB, driver string, out io.Writer) error {
 
 // shop is the program, for whichever of the generated packages.
 func shop[Q queries[Q, Order, Total], Order orderRow, Total totalRow](ctx context.Context, db *sql.DB, q Q, driver string, out io.Writer) error {
-	defer q.Close()
+	defer func() { _ = q.Close() }()
 	for _, name := range []string{"ada", "grace"} {
 		if err := q.AddCustomer(ctx, name); err != nil {
 			return err

@@ -389,7 +389,7 @@ func TestLongWaitIsNoted(t *testing.T) {
 			if w := b.Waiters(); len(w) != 1 || w[0].Note != nil {
 				t.Fatalf("noted early: %v", w)
 			}
-			time.Sleep(1)
+			time.Sleep(1 * time.Nanosecond)
 			synctest.Wait()
 			if w := b.Waiters(); len(w) != 1 || w[0].Note != "long" || w[0].Caller != 3 {
 				t.Fatalf("not noted: %v", w)

@@ -65,7 +65,7 @@ func runTests(m *testing.M, kinds []localdb.Kind) (code int) {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	_ = mysql.SetLogger(quiet{}) // it prints a line for each connection that its server has left
+	_ = mysql.SetLogger(quiet{})                   // it prints a line for each connection that its server has left
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // for pools that examples open themselves
 	before := len(goroutines())
 	var starting sync.WaitGroup

@@ -22,7 +22,7 @@ type Report struct {
 	Started     time.Time      `json:"started"`
 	Interrupted bool           `json:"interrupted"` // ended early
 	Database    DatabaseReport `json:"database"`
-	Load        LoadReport     `json:"load"`
+	Load        Work           `json:"load"`
 	Sides       []SideReport   `json:"sides"`                // the pool; in a comparison plain database/sql too
 	Comparison  *Comparison    `json:"comparison,omitempty"` // the pool's numbers divided by those of database/sql
 	Limits      []Verdict      `json:"limits"`               // empty if none were given
@@ -36,8 +36,8 @@ type DatabaseReport struct {
 	Where   string `json:"where"`   // "in a temporary file", "on a private server", or where the user's is
 }
 
-// LoadReport says what load it was.
-type LoadReport struct {
+// Work says what load it was.
+type Work struct {
 	Workload string            `json:"workload"`
 	Workers  int               `json:"workers"`
 	Rate     float64           `json:"rate"`               // operations per second; 0: closed loop
@@ -157,7 +157,7 @@ func (r *run) report(interrupted bool) *Report {
 		Started:     r.began.UTC(),
 		Interrupted: interrupted,
 		Database:    DatabaseReport{r.db.version, r.db.driver, r.db.where},
-		Load: LoadReport{Workload: p.Workload, Workers: p.Workers, Rate: p.Rate, Duration: p.Duration, Warmup: p.Warmup,
+		Load: Work{Workload: p.Workload, Workers: p.Workers, Rate: p.Rate, Duration: p.Duration, Warmup: p.Warmup,
 			Seed: p.Seed, Settings: maps.Clone(p.Settings)},
 		Limits: []Verdict{},
 	}

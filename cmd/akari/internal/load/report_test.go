@@ -29,7 +29,7 @@ func sample() *Report {
 		Schema:   ReportSchema,
 		Started:  time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 		Database: DatabaseReport{"PostgreSQL 17.2", "pgx", `in your database "orders" at db:5432`},
-		Load: LoadReport{Workload: "mixed", Workers: 50, Rate: 500, Arrivals: "poisson", Duration: 10 * time.Second, Warmup: time.Second, Seed: 7,
+		Load: Work{Workload: "mixed", Workers: 50, Rate: 500, Arrivals: "poisson", Duration: 10 * time.Second, Warmup: time.Second, Seed: 7,
 			Settings: map[string]string{"MaximumPoolSize": "20", "ConnectionTimeout": "2s"}},
 		Sides: []SideReport{{
 			Name: nameAkari, Measured: 10_004_000_000, PerSecond: 499.4, Errors: next(), Dropped: next(), Late: next(), MostLate: 12_345_678,

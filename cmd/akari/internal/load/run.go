@@ -146,14 +146,14 @@ const rounds = 4
 // both alike. The order is A B, B A, A B, B A.
 func (r *run) load(ctx context.Context) {
 	warmup, length := r.plan.Warmup, r.plan.Duration
-	slices := time.Duration(1)
+	slices := 1
 	if len(r.sides) > 1 {
 		length /= rounds
 		warmup = min(warmup, max(length/4, 100*time.Millisecond))
-		slices = rounds * time.Duration(len(r.sides))
+		slices = rounds * len(r.sides)
 	}
 	r.began = time.Now()
-	r.total = slices * (warmup + length)
+	r.total = (warmup + length) * time.Duration(slices)
 	defer r.watch()()
 	r.each(ctx, func(s *side, round int) {
 		sl := newSlice(r, s, round, warmup, length)

@@ -1,0 +1,46 @@
+package faults
+
+import (
+	"fmt"
+	"time"
+)
+
+// How figures are put into the table.
+
+func sayErrors(f Figures) string {
+	if f.Errors.Total() == 0 {
+		return fmt.Sprintf("0 errors in %s calls", thousands(f.Calls))
+	}
+	return fmt.Sprintf("%s errors in %s calls (%v)", thousands(f.Errors.Total()), thousands(f.Calls), f.Errors)
+}
+
+// sayTime rounds to what means something on a noisy machine.
+func sayTime(d time.Duration) string {
+	switch {
+	case d == never:
+		return "never"
+	case d < 0:
+		return "0 ms"
+	case d < 10*time.Millisecond:
+		return fmt.Sprintf("%.1f ms", d.Seconds()*1000)
+	case d < time.Second:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	}
+	return fmt.Sprintf("%.1f s", d.Seconds())
+}
+
+// sayLedger speaks of what is wrong only.
+func sayLedger(a Audit) string {
+	text := ""
+	for _, k := range []struct {
+		n    int
+		what string
+	}{
+		{a.Doubled, "rows written twice"}, {a.Missing, "acknowledged rows missing"}, {a.Denied, "rows there that callers were told had failed"},
+	} {
+		if k.n > 0 {
+			text += fmt.Sprintf("; **%s %s**", thousands(k.n), k.what)
+		}
+	}
+	return text
+}

@@ -1,0 +1,150 @@
+#!/bin/sh
+# Verifies bag.pml with SPIN.
+#
+#	check.sh            the configurations of the protocol
+#	check.sh --long     larger ones too
+#	check.sh --mutants  every mutant must be caught
+set -u
+
+usage='usage: check.sh [--long | --mutants]'
+mode=${1-}
+case $#:$mode in
+0: | 1:--long | 1:--mutants) ;;
+*) echo "$usage" >&2; exit 2 ;;
+esac
+for tool in spin gcc; do
+	command -v $tool >/dev/null 2>&1 || { echo "check.sh: $tool is not installed; install it and run again" >&2; exit 2; }
+done
+
+model=$(cd "$(dirname "$0")" && pwd)/bag.pml || exit 2
+work=$(mktemp -d) || exit 2
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+cd "$work" || exit 2
+failed=0
+
+# search FLAGS: builds the verifier and runs it, into the file out. The flags say
+# what kind of search it takes.
+search() {
+	rm -f pan* ./*.trail out
+	kind=-DSAFETY options=
+	case $1 in
+	*-DLIVENESS*) kind=-DNFAIR=3 options='-a -f' ;;
+	*-DSLEEPERS* | *-DHOLDERS*) options=-E ;;
+	esac
+	# shellcheck disable=SC2086 # lists of options
+	spin -a $1 "$model" >out 2>&1 &&
+		gcc $optimise -w -DCOLLAPSE -DMEMLIM=3500 $kind -o pan pan.c >out 2>&1 &&
+		./pan -m5000000 -w22 $options >out 2>&1
+}
+
+# verdict: what out says: holds, caught (by which error), or why neither.
+verdict() {
+	if grep -q '^pan: *out of memory\|memory exhausted\|reached -DMEMLIM' out; then
+		echo 'FAILED: out of memory'
+	elif grep -q '^pan:1:' out; then
+		echo "caught: $(sed -n 's/^pan:1: *//p' out | sed 's/ (at depth.*//;q')"
+	elif grep -q 'max search depth too small' out; then
+		echo 'FAILED: max search depth too small, search truncated'
+	elif grep -q 'Search not completed' out; then
+		echo 'FAILED: search not completed'
+	elif grep -q 'errors: 0$' out; then
+		echo holds
+	else
+		echo "FAILED: no result: $(head -n 1 out)"
+	fi
+}
+
+# run NAME WANT FLAGS: WANT is holds or caught.
+run() {
+	began=$(date +%s)
+	search "$3"
+	got=$(verdict)
+	states=$(sed -n 's/^ *\([0-9.e+]*\) states, stored.*/\1/p' out | head -n 1)
+	case $got in
+	"$2"*) ;;
+	caught*) got="FAILED: ${got#caught: }"; failed=1 ;;
+	FAILED*) failed=1 ;;
+	*) got="FAILED: $got"; failed=1 ;;
+	esac
+	printf '%-30s %10s states %4ds  %s\n' "$1" "${states:--}" $(($(date +%s) - began)) "$got"
+}
+
+# size BORROWERS ITEMS
+size() { echo "-DBORROWERS=$1 -DITEMS=$2"; }
+
+configurations() {
+	optimise=-O2
+	run 'wait 3x2'         holds "$(size 3 2) -DCANCEL -DTIMEOUT"
+	run 'close 3x1'        holds "$(size 3 1) -DCANCEL -DCLOSER"
+	run 'expel 3x1'        holds "$(size 3 1) -DCANCEL -DEXPELLER"
+	run 'holders 3x2'      holds "$(size 3 2) -DCANCEL -DHOLDERS"
+	run 'sleepers 3x2'     holds "$(size 3 2) -DCANCEL -DSLEEPERS"
+	run 'replace 2x1+1'    holds "$(size 2 1) -DSPARE=1 -DCANCEL -DRETAIN"
+	run 'keeper 2x1+1'     holds "$(size 2 1) -DSPARE=1 -DCANCEL -DRETAIN -DKEEPERS=1"
+	run 'stripes apart 2x2' holds "$(size 2 2) -DCANCEL -DTIMEOUT -DFINE"
+	run 'three stripes 2x2' holds "$(size 2 2) -DCANCEL -DTIMEOUT -DSTRIPES=3"
+	run 'liveness 2x2'     holds "$(size 2 2) -DLIVENESS"
+}
+
+long() {
+	run 'close 3x2'         holds "$(size 3 2) -DCANCEL -DCLOSER"
+	run 'expel 3x2'         holds "$(size 3 2) -DCANCEL -DEXPELLER"
+	run 'replace 3x1+1'     holds "$(size 3 1) -DSPARE=1 -DCANCEL -DRETAIN"
+	run 'keeper 2x2'        holds "$(size 2 2) -DCANCEL -DKEEPERS=1"
+	run 'stripes apart 3x2' holds "$(size 3 2) -DCANCEL -DFINE"
+	run 'liveness 3x1'      holds "$(size 3 1) -DLIVENESS"
+	run 'liveness 3x2'      holds "$(size 3 2) -DLIVENESS"
+}
+
+# mutant NAME FLAGS
+mutant() {
+	echo "$1" >>ran
+	run "$1" caught "-DM_$1 $2"
+}
+
+# The mutants in smallest configurations that catch them. Where the harm shows in
+# what callers see, assertions about the queue's counters are off.
+mutants() {
+	optimise=-O0
+	real=-DOUTCOMES_ONLY
+	small="$real $(size 2 1)"
+	for m in JOIN_DOES_NOT_LOOK JOIN_LOOKS_FIRST JOIN_COUNTS_LAST PUTBACK_READS_WAITING_FIRST \
+		TAKE_LOOKS_IN_ONE_STRIPE POP_TRUSTS_N POP_WITHOUT_LOCK LEAVE_KEEPS_OVERDUE; do
+		mutant $m "$small"
+	done
+	for m in CANCELLED_DOES_NOT_DISPATCH CANCELLED_DROPS_THE_ITEM CANCELLED_RETURNS_FIRST \
+		CANCELLED_STAYS_WAKING DISPATCH_SETTLES_UNLOCKED FINISH_LEAVES_THE_SIGNAL; do
+		mutant $m "$small -DCANCEL"
+	done
+	mutant PUSH_KEEPS_N "$small -DFINE"
+	mutant TIMED_OUT_DROPS_THE_ITEM "$small -DTIMEOUT"
+	mutant EXPEL_LEAVES_IT_IN_LINE "$small -DEXPELLER"
+	mutant CLOSE_SENDS_AWAY_FIRST "$(size 2 1) -DCLOSER"
+	mutant UNRESERVE_DOES_NOT_DISPATCH "$small -DRETAIN"
+	mutant ADD_DOES_NOT_DISPATCH "$small -DRETAIN -DSPARE=1"
+	mutant NEW_ITEMS_LOOK_IDLE "$small -DSPARE=1 -DKEEPERS=1"
+	for m in PUSH_STORES_STATE_FIRST RESERVE_TRUSTS_HOME RESERVE_TRUSTS_STATE; do
+		mutant $m "$small -DKEEPERS=1"
+	done
+	mutant DISPATCH_SERVES_THE_NEWEST "$real $(size 3 1)"
+	for m in FINISH_DISPATCHES_FIRST FINISH_DOES_NOT_DISPATCH PUTBACK_READS_WAKING_FIRST; do
+		mutant $m "$real $(size 3 2) -DHOLDERS"
+	done
+	mutant PUTBACK_IGNORES_OVERDUE "$real $(size 3 2) -DSLEEPERS"
+	for m in HEAD_IS_NEVER_LATE NEWCOMERS_ALWAYS_OVERTAKE; do
+		mutant $m "$real $(size 3 1) -DLIVENESS"
+	done
+
+	# None that is in the model may be missing here.
+	for m in $(tr -cs 'A-Z_' '\n' <"$model" | sed -n 's/^M_\([A-Z]\)/\1/p' | sort -u); do
+		grep -qx "$m" ran || { echo "check.sh: mutant M_$m is in bag.pml but is not run" >&2; failed=1; }
+	done
+}
+
+case $mode in
+--mutants) mutants ;;
+--long) configurations; long ;;
+*) configurations ;;
+esac
+exit $failed
