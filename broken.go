@@ -172,9 +172,29 @@ func isInvalidConn(err error) bool {
 	return false
 }
 
+// calling notes, before the driver is called, whether it has closed the
+// connection.
+func (e *entry) calling() {
+	e.wasClosed = e.probes.closed != nil && e.probes.closed()
+}
+
+// died reports whether the connection was lost in the call that has just ended,
+// as far as the driver says.
+func (e *entry) died() bool {
+	return e.probes.closed != nil && !e.wasClosed && e.probes.closed()
+}
+
 // nothingSent reports whether the driver vouches for not having sent anything,
 // so that the statement may be run on another connection.
-func nothingSent(p *profile, err error) bool {
+//
+// pgx is not believed if the connection died in the call: when the reply to a
+// statement without parameters is lost, pgx 5.12 forgets that, finds its
+// connection closed, and says that it is safe to retry.
+func nothingSent(e *entry, err error) bool {
+	if e.died() {
+		return false
+	}
+	p := &e.caps.profile
 	var s interface{ SafeToRetry() bool } // pgx
 	if errors.As(err, &s) && s.SafeToRetry() {
 		return true
@@ -189,6 +209,8 @@ func classifyOpen(err error) openTrouble {
 	}
 	c := codeOf(err)
 	switch {
+	case errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE): // it is this machine that has no room
+		return troubleFull
 	case strings.HasPrefix(c.state, "28") || c.number == 1045 || c.number == 1044:
 		return troubleAuth
 	case strings.HasPrefix(c.state, "53") || tooManyNumbers[c.number]:

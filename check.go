@@ -135,7 +135,7 @@ func (p *Pool) ping(ctx context.Context, e *entry) (err error) {
 	defer recoverTo(&err, "Ping")
 	switch {
 	case p.cfg.ConnectionTestQuery != "":
-		return queryText(ctx, e.conn, p.cfg.ConnectionTestQuery, func([]driver.Value) error { return nil })
+		return queryText(ctx, e.conn, p.cfg.ConnectionTestQuery, func([]driver.Value) error { return nil }, e.unprepared()...)
 	case e.caps.pinger:
 		return e.conn.(driver.Pinger).Ping(ctx)
 	case !e.alive():

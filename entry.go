@@ -36,6 +36,10 @@ type entry struct {
 	// had set, after the session was reset.
 	restore []string
 
+	// wasClosed: when the call under way began, the driver had closed the
+	// connection already. Written and read by the holder.
+	wasClosed bool
+
 	inMemory bool // a SQLite database that lives as long as its connection
 
 	// Times, written by the holder, read by housekeeping at any time.

@@ -344,7 +344,10 @@ func (o *opener) landed(a *attempt, e *entry, err error) {
 		_, waiting := o.env.need()
 		failure = openFailure{err, took, o.failures, o.backoffLocked(waiting), o.open == 0}
 	} else {
-		o.failures, o.patience = 0, 0
+		if o.trouble != troubleFull || a.started.After(o.failedAt) {
+			o.failures = 0 // one that came in before the server was full does not say that there is room again
+		}
+		o.patience = 0
 		o.openedAt = time.Now()
 		o.open++
 		o.landing++

@@ -36,13 +36,14 @@ func execText(ctx context.Context, conn driver.Conn, query string) error {
 	return err
 }
 
-// queryText runs a query without arguments and calls row for each row.
-func queryText(ctx context.Context, conn driver.Conn, query string, row func([]driver.Value) error) error {
+// queryText runs a query and calls row for each row. The only arguments are
+// those that tell pgx how to send it.
+func queryText(ctx context.Context, conn driver.Conn, query string, row func([]driver.Value) error, args ...driver.NamedValue) error {
 	var rows driver.Rows
 	err := driver.ErrSkip
 	switch c := conn.(type) {
 	case driver.QueryerContext:
-		rows, err = c.QueryContext(ctx, query, nil)
+		rows, err = c.QueryContext(ctx, query, args)
 	case driver.Queryer:
 		rows, err = c.Query(query, nil)
 	}
@@ -78,7 +79,7 @@ func queryText(ctx context.Context, conn driver.Conn, query string, row func([]d
 }
 
 // queryTextRow runs a query for one row and returns its values as text.
-func queryTextRow(ctx context.Context, conn driver.Conn, query string) (out []string, err error) {
+func queryTextRow(ctx context.Context, conn driver.Conn, query string, args ...driver.NamedValue) (out []string, err error) {
 	err = queryText(ctx, conn, query, func(values []driver.Value) error {
 		if out != nil {
 			return nil
@@ -88,7 +89,7 @@ func queryTextRow(ctx context.Context, conn driver.Conn, query string) (out []st
 			out[i] = textOf(v)
 		}
 		return nil
-	})
+	}, args...)
 	if err == nil && out == nil {
 		err = errors.New("no row")
 	}

@@ -3,6 +3,7 @@ package akari
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"log/slog"
 	"strconv"
@@ -112,8 +113,13 @@ func cleanPostgres(ctx context.Context, p *Pool, e *entry, changed sessionstate.
 // inspectPostgres learns about a new session: whether a pooler stands in
 // between, and which settings the driver's own hooks have made.
 func inspectPostgres(ctx context.Context, p *Pool, e *entry) error {
+	// Until it is known whether there is a pooler nothing may be prepared.
+	var mode []driver.NamedValue
+	if e.caps.profile.name == "pgx" {
+		mode = pgxMode(e.conn, pgxSimpleProtocol)
+	}
 	if e.probes.backendID != 0 {
-		row, err := queryTextRow(ctx, e.conn, "SELECT pg_backend_pid(), version()")
+		row, err := queryTextRow(ctx, e.conn, "SELECT pg_backend_pid(), version()", mode...)
 		if err == nil && len(row) == 2 {
 			pid, _ := strconv.ParseUint(row[0], 10, 64)
 			// PgBouncer makes the numbers of its handshakes up. CockroachDB's
@@ -132,7 +138,7 @@ func inspectPostgres(ctx context.Context, p *Pool, e *entry) error {
 	}
 	var sets []string
 	row, err := queryTextRow(ctx, e.conn, "SELECT coalesce(string_agg(format('SET %I = %L', name, setting), E'\\n'), '') FROM pg_settings"+
-		" WHERE source = 'session' AND name NOT IN ('transaction_isolation', 'transaction_read_only', 'transaction_deferrable')")
+		" WHERE source = 'session' AND name NOT IN ('transaction_isolation', 'transaction_read_only', 'transaction_deferrable')", mode...)
 	if err != nil {
 		if !e.alive() {
 			return err
@@ -142,7 +148,7 @@ func inspectPostgres(ctx context.Context, p *Pool, e *entry) error {
 	if row[0] != "" {
 		sets = strings.Split(row[0], "\n")
 	}
-	if row, err = queryTextRow(ctx, e.conn, "SELECT quote_ident(current_setting('role'))"); err == nil && row[0] != "none" {
+	if row, err = queryTextRow(ctx, e.conn, "SELECT quote_ident(current_setting('role'))", mode...); err == nil && row[0] != "none" {
 		sets = append(sets, "SET ROLE "+row[0])
 	}
 	e.restore = sets

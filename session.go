@@ -145,6 +145,7 @@ func (s *session) begin(ctx context.Context, c *call, query string) error {
 		e.note(c.text.effect)
 	}
 	e.held(gripFirm)
+	e.calling()
 	s.inCall = true
 	return nil
 }
@@ -181,9 +182,13 @@ func (s *session) fail(c *call, err error, first, harmless bool) error {
 			e.suspect = true // the driver cannot say whether the connection survived
 		}
 	}
-	switch p.judge(err) {
+	found := p.judge(err)
+	if found == troubleNone && e.died() && !isContext(err) {
+		found = troubleBroken
+	}
+	switch found {
 	case troubleBroken:
-		unsent := nothingSent(&e.caps.profile, err)
+		unsent := nothingSent(e, err)
 		alone := first && s.tx == nil // nobody has seen anything of this connection
 		s.lost(err)
 		switch {
@@ -450,6 +455,7 @@ func (s *session) endTx(do func(driver.Tx) error, commit bool) error {
 	}
 	defer s.guard()
 	ctx := s.txCtx
+	e.calling()
 	s.inCall = true
 	watch := s.watch(ctx, e)
 	err := do(tx)
@@ -465,11 +471,11 @@ func (s *session) endTx(do func(driver.Tx) error, commit bool) error {
 		}
 		return nil
 	}
-	if s.p.judge(err) != troubleBroken {
+	if s.p.judge(err) != troubleBroken && (!e.died() || isContext(err)) {
 		return err // e.inTx stays: whether it is over is seen to when the connection comes back
 	}
 	s.lost(err)
-	if commit && !nothingSent(&e.caps.profile, err) {
+	if commit && !nothingSent(e, err) {
 		return &outcomeUnknown{err}
 	}
 	return err
