@@ -429,3 +429,43 @@ func TestReadOnlyServerIsNotLeftAgainAndAgain(t *testing.T) {
 		t.Logf("%d connections opened for 600 refused writes in a minute", s.Opened)
 	})
 }
+
+func TestNothingOfATransactionRunsOnceTheDriverHasPanickedInIt(t *testing.T) {
+	within(t, func(t *testing.T) {
+		cfg := quietKeeping
+		cfg.MaximumPoolSize = 2
+		b := newBench(t, akaritest.PgxLike, cfg)
+		tx, err := b.DB().BeginTx(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.ExecContext(t.Context(), "INSERT 1"); err != nil {
+			t.Fatal(err)
+		}
+		b.server.Inject(akaritest.OpExec, akaritest.Fault{Panic: "a Valuer panics", Times: 1})
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			_, _ = tx.ExecContext(t.Context(), "INSERT 2")
+		}()
+		if _, err := tx.ExecContext(t.Context(), "INSERT 3"); !errors.Is(err, driver.ErrBadConn) {
+			t.Errorf("the next statement: %v", err)
+		}
+		if err := tx.Commit(); err == nil {
+			t.Error("Commit succeeded")
+		}
+		if ids := b.server.Committed(); len(ids) != 0 {
+			t.Errorf("%v took effect", ids)
+		}
+		b.exec("INSERT 4")
+		if ids := b.server.Committed(); len(ids) != 1 {
+			t.Errorf("%v took effect", ids)
+		}
+		if s := b.Stats(); s.Active != 0 {
+			t.Errorf("%d connections in use", s.Active)
+		}
+	})
+}

@@ -23,6 +23,7 @@ type session struct {
 	e      *entry // borrowed; nil between uses and before the first operation
 	used   bool   // a statement was sent on e in this use
 	inCall bool   // the driver is being called; still set when it panicked
+	ended  bool   // the driver panicked in this use: it has no connection any more, and must not get another
 	failed error  // binding failed where the error could not be returned
 	asked  bool   // database/sql was told to prepare (ErrSkip) in this use
 
@@ -51,10 +52,11 @@ func (s *session) ResetSession(ctx context.Context) error {
 	return nil
 }
 
-// IsValid ends a use. The session itself is always good for another.
+// IsValid ends a use. The session itself is good for another, unless the driver
+// panicked in it.
 func (s *session) IsValid() bool {
 	s.unbind()
-	return true
+	return !s.ended
 }
 
 // Close ends the session, or a use and the session.
@@ -80,6 +82,9 @@ func (s *session) bind(ctx context.Context) (*entry, error) {
 	if err := s.failed; err != nil {
 		s.failed = nil
 		return nil, err
+	}
+	if s.ended {
+		return nil, driver.ErrBadConn // what follows would run outside of the transaction that is lost
 	}
 	if s.e != nil {
 		if s.e.broken != nil {
@@ -116,6 +121,7 @@ var errPanicked = errors.New("akari: the driver panicked, or its caller's gorout
 func (s *session) guard() {
 	if s.inCall {
 		s.unbind()
+		s.ended = true
 	}
 }
 
