@@ -177,9 +177,17 @@ type request struct {
 func post(t *testing.T, addr string) *request {
 	body, w := io.Pipe()
 	r := &request{t: t, body: w, status: make(chan int, 1), text: make(chan string, 1)}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	// The body is sent once the handler asks for it, so that a line that has been
+	// written proves that the request is under way, and not in the listener's queue.
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, ExpectContinueTimeout: time.Minute}}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+addr+"/orders", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "text/plain")
+	req.Header.Set("Expect", "100-continue")
 	go func() {
-		resp, err := client.Post("http://"+addr+"/orders", "text/plain", body)
+		resp, err := client.Do(req)
 		body.CloseWithError(io.ErrClosedPipe) // whoever still writes is told
 		if err != nil {
 			r.status <- 0

@@ -1,0 +1,173 @@
+package conformance
+
+import "regexp"
+
+// Difference is something that a pool does otherwise than the bare driver, and
+// that is meant to be so.
+type Difference struct {
+	Name string
+	Why  string
+
+	// Case is a pattern for the names of the cases in which it is met, see
+	// Select.
+	Case string
+
+	// Driver is the only one with which it is met; "" is any.
+	Driver string
+
+	// Bare and Pooled are what the two lines look like.
+	Bare, Pooled *regexp.Regexp
+}
+
+// Differences are all of them. A line that differs otherwise is a bug.
+var Differences = []Difference{
+	{
+		Name: "a context that has ended",
+		Why: "The pool lends nothing to a caller whose context has ended, and ends the wait of one whose context ends. " +
+			"It says so itself, by an *akari.AcquireError that tells what the pool looked like, or by the context's error. " +
+			"For errors.Is it is the same as before.",
+		Case:   "*",
+		Bare:   regexp.MustCompile(`error (==|is) context\.DeadlineExceeded `),
+		Pooled: regexp.MustCompile(`error (is context\.DeadlineExceeded \*akari\.AcquireError>|== context\.DeadlineExceeded )`),
+	},
+	{
+		Name:   "a context that has ended, cancelled",
+		Why:    "See above.",
+		Case:   "*",
+		Bare:   regexp.MustCompile(`error (==|is) context\.Canceled `),
+		Pooled: regexp.MustCompile(`error (is context\.Canceled \*akari\.AcquireError>|== context\.Canceled )`),
+	},
+	{
+		Name:   "a context that has ended, and pgx",
+		Why:    "pgx answers driver.ErrBadConn to a context that had ended before, and database/sql closes the sql.Conn. See above.",
+		Case:   "contexts/over before",
+		Driver: "pgx",
+		Bare:   regexp.MustCompile(`^[a-z ]+: error == driver\.ErrBadConn `),
+		Pooled: regexp.MustCompile(`error is context\.\w+ \*akari\.AcquireError>`),
+	},
+	{
+		Name:   "a context that has ended, and pgx, afterwards",
+		Why:    "See above: through the pool the sql.Conn is of use still.",
+		Case:   "contexts/over before",
+		Driver: "pgx",
+		Bare:   regexp.MustCompile(`(afterwards|Close): error == (sql\.ErrConnDone|driver\.ErrBadConn) `),
+		Pooled: regexp.MustCompile(`(afterwards: int64\(1\)|Close: ok)$`),
+	},
+	{
+		Name: "outcome unknown",
+		Why: "A driver that says driver.ErrBadConn, or that the network failed, when a statement may have reached the server: " +
+			"database/sql may send the statement again, the pool never does. Its error is akari.ErrOutcomeUnknown.",
+		Case:   "loss",
+		Bare:   regexp.MustCompile(`error `),
+		Pooled: regexp.MustCompile(`error .*\*akari\.outcomeUnknown`),
+	},
+	{
+		Name: "a lost connection of a sql.Conn",
+		Why: "After an outcome unknown database/sql does not know that the connection is lost: " +
+			"the next call is told driver.ErrBadConn, and only those after it sql.ErrConnDone.",
+		Case:   "loss",
+		Bare:   regexp.MustCompile(`error == sql\.ErrConnDone`),
+		Pooled: regexp.MustCompile(`error == driver\.ErrBadConn`),
+	},
+	{
+		Name: "a lost connection is ridden over",
+		Why: "Ping, Begin and Prepare lose nothing when they are done on another connection, " +
+			"and a connection that was seen to be lost is not lent.",
+		Case:   "loss",
+		Bare:   regexp.MustCompile(`error `),
+		Pooled: regexp.MustCompile(`^(lost|db afterwards|afterwards): (ok|int64\(1\))$`),
+	},
+	{
+		Name: "a sql.Conn after a cancelled transaction",
+		Why: "If the driver cannot say what state a connection is in, database/sql gives it up at once. " +
+			"Through the pool it does so a call later, and that call is told driver.ErrBadConn.",
+		Case:   "transactions/cancelled on a connection",
+		Bare:   regexp.MustCompile(`^afterwards: .*error == sql\.ErrConnDone`),
+		Pooled: regexp.MustCompile(`^afterwards: .*error == driver\.ErrBadConn`),
+	},
+	{
+		Name:   "Ping without a driver's",
+		Why:    "Where the driver cannot ping, Ping succeeds in any case. The pool lends no connection to a caller whose context has ended.",
+		Case:   "contexts/over before/conn Ping",
+		Bare:   regexp.MustCompile(`^[a-z ]+: ok$`),
+		Pooled: regexp.MustCompile(`error is context\.\w+ \*akari\.AcquireError`),
+	},
+	{
+		Name:   "a lost connection is not asked again",
+		Why:    "Once a connection is known to be lost its driver is not called again: the answer is driver.ErrBadConn, whatever the driver would say.",
+		Case:   "loss",
+		Bare:   regexp.MustCompile(`error `),
+		Pooled: regexp.MustCompile(`: error == driver\.ErrBadConn `),
+	},
+	{
+		Name:   "a statement of a lost connection",
+		Why:    "Closing it closes nothing, and does not fail.",
+		Case:   "*",
+		Bare:   regexp.MustCompile(`^Stmt\.Close: error .*conn closed`),
+		Pooled: regexp.MustCompile(`^Stmt\.Close: ok$`),
+	},
+	{
+		Name: "a stale plan",
+		Why: "PostgreSQL refuses a prepared statement once the tables have changed what it returns, and pgx tells the program. " +
+			"Outside of transactions the pool prepares again: nothing was executed.",
+		Case:   "prepared/schema changed*",
+		Driver: "pgx",
+		Bare:   regexp.MustCompile(`error code 0A000 .*cached plan must not change result type`),
+		Pooled: regexp.MustCompile(`Err ok; Close ok$`),
+	},
+	{
+		Name:   "a prepared statement that is kept, in pgx",
+		Why:    "pgx uses a statement that it knows for the same text sent without preparing: an error of the server becomes one of pgx.",
+		Case:   "arguments/number",
+		Driver: "pgx",
+		Bare:   regexp.MustCompile(`error code 42P02 .*there is no parameter`),
+		Pooled: regexp.MustCompile(`error .*mismatched param and argument count`),
+	},
+	{
+		Name:   "what a query has changed, in SQLite",
+		Why:    "Exec of a query reports what the connection's last write has changed, whoever made it.",
+		Case:   "statements/odd/*",
+		Driver: "sqlite",
+		Bare:   regexp.MustCompile(`rows affected \d+, ok; last insert id \d+, ok`),
+		Pooled: regexp.MustCompile(`rows affected \d+, ok; last insert id \d+, ok`),
+	},
+	{
+		Name:   "what a query has changed, in SQLite, prepared",
+		Why:    "See above.",
+		Case:   "prepared/reused",
+		Driver: "sqlite",
+		Bare:   regexp.MustCompile(`^Exec: rows affected \d+, ok; last insert id \d+, ok`),
+		Pooled: regexp.MustCompile(`^Exec: rows affected \d+, ok; last insert id \d+, ok`),
+	},
+	{
+		Name:   "what a query has changed, in SQLite, at random",
+		Why:    "See above. The random walk calls its writes insert, and its queries as follows.",
+		Case:   "random/*",
+		Driver: "sqlite",
+		Bare:   regexp.MustCompile(`^(Exec|Tx\.Stmt|Stmt\.Exec): rows affected \d+, ok; last insert id \d+, ok`),
+		Pooled: regexp.MustCompile(`^(Exec|Tx\.Stmt|Stmt\.Exec): rows affected \d+, ok; last insert id \d+, ok`),
+	},
+	{
+		Name: "a panic in the driver",
+		Why: "pgx asks Valuers while it executes a statement. A connection whose driver has panicked there is given up, " +
+			"with its transaction: nobody knows what state they are in.",
+		Case:   "panics",
+		Driver: "pgx",
+		Bare:   regexp.MustCompile(``),
+		Pooled: regexp.MustCompile(`error == (driver\.ErrBadConn|sql\.ErrConnDone) |^there: .* no rows;`),
+	},
+}
+
+// meant returns the difference that two lines are an example of, or nil.
+func meant(driver string, c Case, bare, pooled string) *Difference {
+	for i := range Differences {
+		d := &Differences[i]
+		if d.Driver != "" && d.Driver != driver {
+			continue
+		}
+		if matches(d.Case, c.Name) && d.Bare.MatchString(bare) && d.Pooled.MatchString(pooled) {
+			return d
+		}
+	}
+	return nil
+}
