@@ -81,7 +81,7 @@ func Raw(conn *sql.Conn, f func(driverConn any) error) error {
 		if !ok {
 			return fmt.Errorf("akari: Raw needs a connection of a pool's DB(), this one is a %T", driverConn)
 		}
-		e, err := s.bind(s.ctx)
+		e, err := s.bind(s.useContext())
 		if err != nil {
 			return err
 		}

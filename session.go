@@ -59,8 +59,13 @@ func (s *session) IsValid() bool {
 	return !s.ended
 }
 
-// Close ends the session, or a use and the session.
+// Close ends the session. If it does so in the middle of a use, database/sql has
+// given the connection up: an error that says driver.ErrBadConn came from
+// somewhere else, as from the function given to sql.Conn.Raw, or that panicked.
 func (s *session) Close() error {
+	if s.e != nil && s.e.broken == nil {
+		s.e.broken = errGivenUp
+	}
 	s.unbind()
 	return nil
 }
@@ -68,7 +73,7 @@ func (s *session) Close() error {
 // Raw returns the driver's own connection, as other wrappers do, for code that
 // was handed the session by sql.Conn.Raw. See also akari.Raw.
 func (s *session) Raw() driver.Conn {
-	e, err := s.bind(s.ctx)
+	e, err := s.bind(s.useContext())
 	if err != nil {
 		return nil
 	}
@@ -113,6 +118,8 @@ func (s *session) unbind() {
 	*s = session{p: s.p}
 	s.p.giveBack(e)
 }
+
+var errGivenUp = errors.New("akari: given up by database/sql")
 
 var errPanicked = errors.New("akari: the driver panicked, or its caller's goroutine was ended")
 
@@ -234,6 +241,18 @@ func (s *session) lost(err error) {
 	}
 }
 
+// useContext is the context for calls that come without one. A sql.Conn outlives
+// the one it was made with; then only ConnectionTimeout bounds the wait.
+func (s *session) useContext() context.Context {
+	if s.ctx == nil {
+		return context.Background()
+	}
+	if s.ctx.Err() != nil {
+		return context.WithoutCancel(s.ctx)
+	}
+	return s.ctx
+}
+
 // ctxAlive reports whether the context that the use began with has time left.
 func (s *session) ctxAlive() bool { return s.ctx == nil || s.ctx.Err() == nil }
 
@@ -256,7 +275,7 @@ func (s *session) CheckNamedValue(nv *driver.NamedValue) error {
 	if caps != nil && !caps.namedValueChk {
 		return driver.ErrSkip
 	}
-	e, err := s.bind(s.ctx)
+	e, err := s.bind(s.useContext())
 	if err != nil {
 		s.failed = err
 		return nil

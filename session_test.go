@@ -389,3 +389,48 @@ func TestAcquireErrorReachesTheCallerOfAnyOperation(t *testing.T) {
 		}
 	})
 }
+
+func TestConnOutlivesTheContextItWasMadeWith(t *testing.T) {
+	within(t, func(t *testing.T) {
+		b := newBench(t, akaritest.MySQLLike, quietKeeping)
+		ctx, cancel := context.WithCancel(t.Context())
+		conn, err := b.DB().Conn(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		cancel()
+		if _, err := conn.ExecContext(t.Context(), "INSERT ?", 1); err != nil { // the arguments are checked before there is a connection
+			t.Error(err)
+		}
+	})
+}
+
+func TestRawThatSaysBadConnEndsTheConnection(t *testing.T) {
+	for name, f := range map[string]func(any) error{
+		"says so": func(any) error { return driver.ErrBadConn },
+		"panics":  func(any) error { panic("in Raw") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			within(t, func(t *testing.T) {
+				b := newBench(t, akaritest.PgxLike, quietKeeping)
+				conn, err := b.DB().Conn(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := conn.PingContext(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				func() {
+					defer func() { _ = recover() }()
+					_ = conn.Raw(f)
+				}()
+				conn.Close()
+				settle(time.Millisecond)
+				if s := b.Stats(); s.Active != 0 || s.Closed[akari.CloseBroken] != 1 {
+					t.Errorf("%d in use, closed %v", s.Active, s.Closed)
+				}
+			})
+		})
+	}
+}

@@ -381,10 +381,11 @@ func numbered(args []driver.Value) []driver.NamedValue {
 // context. If it is not to be had the operation, which comes next, says so.
 func (h *stmt) bound() (driver.Stmt, bool) {
 	s := h.s
-	e, err := s.bind(s.ctx)
+	ctx := s.useContext()
+	e, err := s.bind(ctx)
 	if err == nil && !e.pooled {
 		var p *prepared
-		if p, err = h.ready(s.ctx, &call{e: e}); err == nil {
+		if p, err = h.ready(ctx, &call{e: e}); err == nil {
 			return p.stmt, true
 		}
 	}

@@ -126,7 +126,15 @@ var Differences = []Difference{
 	{
 		Name:   "what a query has changed, in SQLite",
 		Why:    "Exec of a query reports what the connection's last write has changed, whoever made it.",
-		Case:   "statements/odd/*",
+		Case:   "statements",
+		Driver: "sqlite",
+		Bare:   regexp.MustCompile(`rows affected \d+, ok; last insert id \d+, ok`),
+		Pooled: regexp.MustCompile(`rows affected \d+, ok; last insert id \d+, ok`),
+	},
+	{
+		Name:   "what a query has changed, in SQLite, with several results",
+		Why:    "See above.",
+		Case:   "rows",
 		Driver: "sqlite",
 		Bare:   regexp.MustCompile(`rows affected \d+, ok; last insert id \d+, ok`),
 		Pooled: regexp.MustCompile(`rows affected \d+, ok; last insert id \d+, ok`),
@@ -149,12 +157,57 @@ var Differences = []Difference{
 	},
 	{
 		Name: "a panic in the driver",
-		Why: "pgx asks Valuers while it executes a statement. A connection whose driver has panicked there is given up, " +
-			"with its transaction: nobody knows what state they are in.",
+		Why: "A driver asks Valuers when it checks arguments, pgx while it executes a statement. A connection whose driver has panicked " +
+			"is given up, with its transaction: nobody knows what state they are in.",
 		Case:   "panics",
-		Driver: "pgx",
 		Bare:   regexp.MustCompile(``),
 		Pooled: regexp.MustCompile(`error == (driver\.ErrBadConn|sql\.ErrConnDone) |^there: .* no rows;`),
+	},
+	{
+		Name:   "a panic in the driver, at random",
+		Why:    "See above: what follows on the same handle fails.",
+		Case:   "random/*",
+		Bare:   regexp.MustCompile(``),
+		Pooled: regexp.MustCompile(`error == (driver\.ErrBadConn|sql\.ErrConnDone) `),
+	},
+	{
+		Name:   "too many arguments, and named",
+		Why:    "Where the pool keeps the statement prepared database/sql counts the arguments before the driver looks at them. Either way there is an error.",
+		Case:   "arguments/named twice",
+		Bare:   regexp.MustCompile(`rows false, error .*does not support the use of Named Parameters`),
+		Pooled: regexp.MustCompile(`rows false, error .*expected 1 arguments, got 2`),
+	},
+	{
+		Name: "a statement closed while its rows are open",
+		Why: "go-sql-driver/mysql sends the request to close into the result and loses the connection. " +
+			"The pool keeps the statement, so that the rows can be read to their end.",
+		Case:   "prepared/closed while rows are open",
+		Driver: "mysql",
+		Bare:   regexp.MustCompile(``),
+		Pooled: regexp.MustCompile(`: ok$|int64\(\d\)$`),
+	},
+	{
+		Name: "a transaction within another on one sql.Conn",
+		Why: "MySQL commits the outer one silently when the inner one begins, and its Commit then says ok. " +
+			"The pool knows of one transaction per connection, and says driver.ErrBadConn to the other.",
+		Case:   "transactions/one within another on a connection",
+		Driver: "mysql",
+		Bare:   regexp.MustCompile(`(Commit|Close): ok$`),
+		Pooled: regexp.MustCompile(`(Commit: error == driver\.ErrBadConn |Close: error == sql\.ErrConnDone )`),
+	},
+	{
+		Name:   "a context that ends between result sets",
+		Why:    "Whether database/sql notices before the next set is asked for is left to chance.",
+		Case:   "contexts/over between sets",
+		Bare:   regexp.MustCompile(`^(NextResultSet|\w+ Err:|Close:) ?`),
+		Pooled: regexp.MustCompile(`^(NextResultSet (true|false)|\w+ Err: (ok|error == context\.Canceled .*)|Close: (ok|error == context\.Canceled .*))$`),
+	},
+	{
+		Name:   "Ping on a connection that was lost in a transaction",
+		Why:    "The pool has told database/sql by then.",
+		Case:   "loss",
+		Bare:   regexp.MustCompile(`^conn Ping: error == driver\.ErrBadConn`),
+		Pooled: regexp.MustCompile(`^conn Ping: error == sql\.ErrConnDone`),
 	},
 }
 

@@ -62,18 +62,17 @@ func (d database) examine(t *testing.T) {
 		t.Run(v.name, func(t *testing.T) {
 			if bare[v.size] == nil {
 				start := time.Now()
-				target := d.bare(t, v.size)
-				bare[v.size] = d.transcripts(t, admin, target, cases)
+				bare[v.size] = d.transcripts(t, admin, v.size, cases)
 				t.Logf("the bare driver took %v", time.Since(start))
 			}
-			target := d.pooled(t, v)
+			renew := func() *Target { return d.pooled(t, v) } // closed when all cases have run
+			target := renew()
 			clear := "DELETE FROM items"
 			if _, err := admin.Exec(clear); err != nil {
 				t.Fatal(err)
 			}
-			hung := false
 			for i, c := range cases {
-				if hung || !target.Takes(c) {
+				if !target.Takes(c) {
 					continue
 				}
 				t.Run(c.Name, func(t *testing.T) {
@@ -82,7 +81,10 @@ func (d database) examine(t *testing.T) {
 					}
 					start := time.Now()
 					got, err := target.Do(c, i)
-					hung = errors.Is(err, ErrHangs)
+					if n := inUse(target.DB); n > 0 || errors.Is(err, ErrHangs) {
+						target = renew() // for the next
+						t.Errorf("%d connections are in use afterwards", n)
+					}
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -98,27 +100,45 @@ func (d database) examine(t *testing.T) {
 	}
 }
 
-// transcripts runs the cases that were asked for.
-func (d database) transcripts(t *testing.T, admin *sql.DB, target *Target, cases []Case) []Transcript {
+// transcripts runs the cases on the bare driver. Where it hangs, or keeps a
+// connection, there is nothing to compare with: the case is left out, and a new
+// target taken.
+func (d database) transcripts(t *testing.T, admin *sql.DB, conns int, cases []Case) []Transcript {
 	if _, err := admin.Exec("DELETE FROM items"); err != nil {
 		t.Fatal(err)
 	}
 	out := make([]Transcript, len(cases))
-	hung := false
+	target := d.bare(t, conns)
 	for i, c := range cases {
-		if hung || !target.Takes(c) {
+		if !target.Takes(c) {
 			continue
 		}
-		t.Run("bare/"+c.Name, func(t *testing.T) {
+		t.Run("bare/"+c.Name, func(tt *testing.T) {
 			got, err := target.Do(c, i)
-			hung = errors.Is(err, ErrHangs)
-			if err != nil {
-				t.Fatal(err)
+			n := inUse(target.DB)
+			switch {
+			case n > 0 || errors.Is(err, ErrHangs):
+				target = d.bare(t, conns)
+				tt.Skipf("the bare driver keeps %d connections (%v)", n, errors.Is(err, ErrHangs))
+			case err != nil:
+				tt.Fatal(err)
 			}
 			out[i] = got
 		})
 	}
 	return out
+}
+
+// inUse is how many connections are in use still, when those that are on their
+// way back have had time.
+func inUse(db *sql.DB) int {
+	for range 200 {
+		if db.Stats().InUse == 0 {
+			return 0
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return db.Stats().InUse
 }
 
 // met is told which of the differences that are meant to be have been met.
