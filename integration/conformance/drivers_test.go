@@ -72,7 +72,7 @@ func (d database) examine(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i, c := range cases {
-				if !target.Takes(c) {
+				if !target.Takes(c) || v.restless && matches("arguments", c.Name) { // a connect for each value takes minutes
 					continue
 				}
 				t.Run(c.Name, func(t *testing.T) {
@@ -286,7 +286,9 @@ func postgresDatabase(t testing.TB, name, driver, options string) database {
 
 func mysqlDatabase(t testing.TB) database {
 	d := mariaDatabase(t, "mysql", "multiStatements=true&parseTime=true")
-	d.skip = map[string]string{}
+	d.skip = map[string]string{
+		"prepared/closed while rows are open": "go-sql-driver/mysql sends the request to close into the result, and loses the connection",
+	}
 	for _, name := range []string{"arguments/number", "arguments/asked once"} {
 		d.skip[name] = "Exec of a prepared query: go-sql-driver/mysql 1.10 waits for columns that MariaDB has sent when it was prepared"
 	}

@@ -26,7 +26,7 @@ type Run struct {
 var ErrHangs = errors.New("hangs")
 
 // patience bounds a case. One that takes longer hangs.
-const patience = 10 * time.Second
+const patience = 5 * time.Second
 
 // Do runs a case on a target and returns what was observed. number tells the
 // cases of a target apart: rows of theirs in the shared tables have numbers
