@@ -172,6 +172,21 @@ func isInvalidConn(err error) bool {
 	return false
 }
 
+// wasRefused reports whether the error is the server's answer, and the session
+// goes on: nothing was executed. PostgreSQL ends sessions with FATAL and PANIC,
+// in whatever language, and a pooler says FATAL when it has lost its server.
+func wasRefused(err error) bool {
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		v := structOf(e)
+		for _, name := range []string{"SeverityUnlocalized", "Severity"} {
+			if f := field(v, name); f.IsValid() && f.Kind() == reflect.String && f.String() != "" {
+				return f.String() == "ERROR"
+			}
+		}
+	}
+	return false
+}
+
 // calling notes, before the driver is called, whether it has closed the
 // connection.
 func (e *entry) calling() {

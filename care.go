@@ -142,8 +142,12 @@ func (e *entry) note(effect sessionstate.Effect) {
 }
 
 // noteDone takes down that a statement has succeeded.
-func (e *entry) noteDone(effect sessionstate.Effect) {
-	if effect&(sessionstate.TxBegin|sessionstate.TxEnd) == sessionstate.TxEnd {
+func (e *entry) noteDone(p *Pool, text *statement) {
+	if text.effect&(sessionstate.TxBegin|sessionstate.TxEnd) == sessionstate.TxEnd {
 		e.inTx = false
+	}
+	e.tablesChanged(text.tables)
+	if !e.inTx {
+		e.settleTables(p)
 	}
 }

@@ -19,6 +19,7 @@ type effects struct {
 // statement is what the pool knows of a text. It does not change but for seen.
 type statement struct {
 	effect sessionstate.Effect
+	tables tableChange
 	copies bool         // COPY … FROM STDIN: prepared by lib/pq in its own way
 	seen   atomic.Int64 // how many times it was asked about
 }
@@ -38,6 +39,7 @@ func (f *effects) of(p *Pool, d Dialect, query string) *statement {
 		}
 	}
 	s := &statement{effect: sessionstate.Classify(d.words(), query), copies: isCopy(query)}
+	s.tables = tableChangeOf(d, s.effect, query)
 	if changes := p.cfg.ChangesSession; s.effect == 0 && changes != nil && changes(query) {
 		s.effect = sessionstate.Opaque
 	}

@@ -24,14 +24,15 @@ type Pool struct {
 
 	live atomic.Pointer[Settings] // replaced as a whole by Apply
 
-	bag      *bag.Bag[*entry]
-	gate     gate
-	opener   *opener
-	keeper   housekeeper
-	schedule schedule
-	leaks    leakWatch
-	locks    lockWatch
-	effects  effects
+	bag          *bag.Bag[*entry]
+	gate         gate
+	opener       *opener
+	keeper       housekeeper
+	schedule     schedule
+	leaks        leakWatch
+	locks        lockWatch
+	effects      effects
+	tableChanges atomic.Int64 // how often borrowers have changed tables, see settleTables
 
 	suspicion suspicion
 	readOnly  readOnlyWatch

@@ -70,6 +70,9 @@ func probePq(conn driver.Conn) (p probes) {
 	if s, ok := hidden[net.Conn](field(c, "c")); ok {
 		p.setSocket(s)
 	}
+	if v, ok := innermost(conn).(driver.Validator); ok { // of lib/pq an atomic read, allowed at any time
+		p.closed = func() bool { return !v.IsValid() }
+	}
 	return p
 }
 

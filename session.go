@@ -20,12 +20,14 @@ type session struct {
 	p   *Pool
 	ctx context.Context // of this use, for calls that come without one
 
+	opCtx context.Context // of the last operation
+
 	e      *entry // borrowed; nil between uses and before the first operation
 	used   bool   // a statement was sent on e in this use
 	inCall bool   // the driver is being called; still set when it panicked
 	ended  bool   // the driver panicked in this use: it has no connection any more, and must not get another
 	failed error  // binding failed where the error could not be returned
-	asked  bool   // database/sql was told to prepare (ErrSkip) in this use
+	asked  bool   // the driver has told database/sql to prepare (ErrSkip) in this use
 
 	cancelled bool // a statement of this use ended with its context
 	tx        driver.Tx
@@ -115,9 +117,13 @@ func (s *session) unbind() {
 	if s.inCall && e.broken == nil {
 		e.broken = errPanicked
 	}
+	s.endContexts(e)
+	e.settleTables(s.p)
 	*s = session{p: s.p}
 	s.p.giveBack(e)
 }
+
+var errClosedByDriver = errors.New("akari: closed by the driver")
 
 var errGivenUp = errors.New("akari: given up by database/sql")
 
@@ -145,21 +151,43 @@ type call struct {
 // again. After the first the pool asks the server before it lends.
 const maxTries = 5
 
-// begin binds and notes what the statement may do to the session.
-func (s *session) begin(ctx context.Context, c *call, query string) error {
-	e, err := s.bind(ctx)
-	if err != nil {
+// begin binds. A connection that the driver has closed since the last operation
+// is not used: nothing is sent, and where nobody has seen anything of it yet
+// another one takes its place. Nor is a driver called whose caller's context has
+// ended: lib/pq would send the statement, and pgx close the connection.
+func (s *session) begin(ctx context.Context, c *call) error {
+	for {
+		e, err := s.bind(ctx)
+		if err != nil {
+			return err
+		}
+		s.opCtx = ctx
+		c.e = e
+		c.tries++
+		e.held(gripFirm)
+		if e.calling(); !e.wasClosed {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			s.inCall = true
+			return nil
+		}
+		e.broken = errClosedByDriver
+		if s.used || s.tx != nil || c.tries >= maxTries {
+			return driver.ErrBadConn
+		}
+		s.rebind()
+	}
+}
+
+// beginText begins the operation of a text, and notes what it may do to the
+// session.
+func (s *session) beginText(ctx context.Context, c *call, query string) error {
+	if err := s.begin(ctx, c); err != nil {
 		return err
 	}
-	c.e = e
-	c.tries++
-	if query != "" {
-		c.text = s.p.effects.of(s.p, e.caps.profile.dialect, query)
-		e.note(c.text.effect)
-	}
-	e.held(gripFirm)
-	e.calling()
-	s.inCall = true
+	c.text = s.p.effects.of(s.p, c.e.caps.profile.dialect, query)
+	c.e.note(c.text.effect)
 	return nil
 }
 
@@ -172,7 +200,7 @@ func (s *session) end(c *call, err error, harmless bool) error {
 	s.used = true
 	if err == nil {
 		if c.text != nil {
-			c.e.noteDone(c.text.effect)
+			c.e.noteDone(s.p, c.text)
 		}
 		return nil
 	}
@@ -196,19 +224,27 @@ func (s *session) fail(c *call, err error, first, harmless bool) error {
 		}
 	}
 	found := p.judge(err)
+	refused := wasRefused(err)
 	if found == troubleNone && e.died() && !isContext(err) {
+		if refused { // lib/pq closes after a statement that was cancelled
+			e.broken = err
+			return err
+		}
 		found = troubleBroken
 	}
 	switch found {
 	case troubleBroken:
 		unsent := nothingSent(e, err)
 		alone := first && s.tx == nil // nobody has seen anything of this connection
+		if unsent && !alone && e.probes.closed != nil && !e.probes.closed() {
+			return err // pgx, which is busy with rows that are open still
+		}
 		s.lost(err)
 		switch {
 		case alone && (unsent || harmless) && c.tries < maxTries && s.ctxAlive():
 			s.rebind()
 			return errAgain
-		case s.tx == nil && !e.inTx && !unsent && !harmless:
+		case s.tx == nil && !e.inTx && !unsent && !refused && !harmless:
 			return &outcomeUnknown{err}
 		}
 	case troubleReadOnly:
@@ -295,16 +331,22 @@ func (s *session) CheckNamedValue(nv *driver.NamedValue) error {
 func (s *session) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	defer s.guard()
 	for c := (call{}); ; {
-		if err := s.begin(ctx, &c, query); err != nil {
+		if err := s.beginText(ctx, &c, query); err != nil {
 			return nil, err
 		}
-		if s.wantsPrepared(&c, args) {
-			return nil, s.end(&c, driver.ErrSkip, false)
+		var res driver.Result
+		st, err := s.cached(ctx, &c, query, args)
+		harmless := err != nil
+		if err == nil {
+			watch := s.watch(ctx, c.e)
+			if st != nil {
+				res, err = execPrepared(ctx, st, args)
+			} else {
+				res, err = execOn(ctx, c.e, query, args)
+			}
+			watch()
 		}
-		watch := s.watch(ctx, c.e)
-		res, err := execOn(ctx, c.e, query, args)
-		watch()
-		if err = s.end(&c, err, false); err == nil {
+		if err = s.end(&c, err, harmless); err == nil {
 			return res, nil
 		} else if err != errAgain {
 			return nil, err
@@ -316,16 +358,22 @@ func (s *session) ExecContext(ctx context.Context, query string, args []driver.N
 func (s *session) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	defer s.guard()
 	for c := (call{}); ; {
-		if err := s.begin(ctx, &c, query); err != nil {
+		if err := s.beginText(ctx, &c, query); err != nil {
 			return nil, err
 		}
-		if s.wantsPrepared(&c, args) {
-			return nil, s.end(&c, driver.ErrSkip, false)
+		var rows driver.Rows
+		st, err := s.cached(ctx, &c, query, args)
+		harmless := err != nil
+		if err == nil {
+			watch := s.watch(ctx, c.e)
+			if st != nil {
+				rows, err = queryPrepared(ctx, st, args)
+			} else {
+				rows, err = queryOn(ctx, c.e, query, args)
+			}
+			watch()
 		}
-		watch := s.watch(ctx, c.e)
-		rows, err := queryOn(ctx, c.e, query, args)
-		watch()
-		if err = s.end(&c, err, false); err == nil {
+		if err = s.end(&c, err, harmless); err == nil {
 			s.reading()
 			return rows, nil
 		} else if err != errAgain {
@@ -398,10 +446,16 @@ func (s *session) Begin() (driver.Tx, error) {
 
 // BeginTx begins a transaction. A connection that turns out to be lost is
 // replaced: nothing is lost with an empty transaction.
+//
+// A second one on a sql.Conn is refused: MySQL would commit the first without a
+// word, PostgreSQL would end both with the Commit or Rollback of either.
 func (s *session) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	if s.tx != nil {
+		return nil, errTxOpen
+	}
 	defer s.guard()
 	for c := (call{}); ; {
-		if err := s.begin(ctx, &c, ""); err != nil {
+		if err := s.begin(ctx, &c); err != nil {
 			return nil, err
 		}
 		watch := s.watch(ctx, c.e)
@@ -417,6 +471,8 @@ func (s *session) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx
 		}
 	}
 }
+
+var errTxOpen = errors.New("akari: a transaction is open on this sql.Conn already: end it first, or use SAVEPOINT within it")
 
 // beginOn does what database/sql does.
 func beginOn(ctx context.Context, e *entry, opts driver.TxOptions) (driver.Tx, error) {
@@ -441,7 +497,7 @@ func beginOn(ctx context.Context, e *entry, opts driver.TxOptions) (driver.Tx, e
 func (s *session) Ping(ctx context.Context) error {
 	defer s.guard()
 	for c := (call{}); ; {
-		if err := s.begin(ctx, &c, ""); err != nil {
+		if err := s.begin(ctx, &c); err != nil {
 			return err
 		}
 		var err error
@@ -480,7 +536,10 @@ func (s *session) endTx(do func(driver.Tx) error, commit bool) error {
 	}
 	defer s.guard()
 	ctx := s.txCtx
-	e.calling()
+	if e.calling(); e.wasClosed { // as lib/pq does when a context ends
+		e.broken = errClosedByDriver
+		return driver.ErrBadConn
+	}
 	s.inCall = true
 	watch := s.watch(ctx, e)
 	err := do(tx)
@@ -489,6 +548,7 @@ func (s *session) endTx(do func(driver.Tx) error, commit bool) error {
 	s.tx, s.txCtx = nil, nil
 	if err == nil {
 		e.inTx = false
+		e.settleTables(s.p)
 		if !commit && ctx.Err() != nil && (!e.caps.resetter || !e.caps.validator) && e.probes.txStatus == nil {
 			// database/sql gives a connection up after a cancelled transaction
 			// if its driver cannot say what state it is in.

@@ -28,6 +28,8 @@ type statements struct {
 	byText      map[string]*prepared
 	first, last *prepared
 	leftOver    []*prepared // not among byText, to be closed between loans
+
+	tableChanges int64 // Pool.tableChanges when they were looked through last
 }
 
 // explicitStatements is how many statements that a program has prepared itself
@@ -96,12 +98,17 @@ func (st *statements) discard(p *prepared) {
 	st.drop(p)
 }
 
-// closeAll closes all, before a connection of a driver that keeps its database
-// in the process: SQLite holds the file open until the last statement is gone.
-func (st *statements) closeAll() {
+// discardAll takes all out, to be closed between loans.
+func (st *statements) discardAll() {
 	for st.last != nil {
 		st.discard(st.last)
 	}
+}
+
+// closeAll closes all, before a connection of a driver that keeps its database
+// in the process: SQLite holds the file open until the last statement is gone.
+func (st *statements) closeAll() {
+	st.discardAll()
 	for _, p := range st.leftOver {
 		_ = p.stmt.Close() // the connection is next, and its error is reported
 	}
@@ -149,26 +156,35 @@ func (p *Pool) caches(d *profile) bool {
 	return n > 0 || n == 0 && d.statementCache > 0
 }
 
-// wantsPrepared reports whether a parametrised statement is to take
-// database/sql's way of prepare, execute and close, of which the cache leaves
-// one round trip. Only for drivers that prepare by themselves, and from the
-// second time on: a text that occurs once would cost a round trip more.
-func (s *session) wantsPrepared(c *call, args []driver.NamedValue) bool {
-	d := &c.e.caps.profile
-	return len(args) > 0 && d.prepares && !c.e.pooled && !c.text.copies && s.p.caches(d) && c.text.seen.Add(1) > 1
+// cached returns the statement that a parametrised text is executed with, which
+// saves a round trip, or nil if it is to be sent as it is. Only for drivers that
+// prepare every such text, one result at a time, and from the second time on: a
+// text that occurs once would cost a round trip more.
+func (s *session) cached(ctx context.Context, c *call, query string, args []driver.NamedValue) (driver.Stmt, error) {
+	e, d := c.e, &c.e.caps.profile
+	if len(args) == 0 || !d.prepares || e.pooled || c.text.copies || !s.p.caches(d) || c.text.seen.Add(1) == 1 {
+		return nil, nil
+	}
+	p, err := s.prepared(ctx, e, query, nil)
+	if err != nil {
+		return nil, err
+	}
+	c.prepared = p
+	return p.stmt, nil
 }
 
 // PrepareContext prepares a statement on the connection of this use. The handle
 // it returns is not bound to that connection: in later uses of the session it
 // prepares, or finds, its statement on whatever connection there is then.
 //
-// database/sql comes here for a parametrised statement too, after ErrSkip.
+// database/sql comes here too for a parametrised statement that the driver wants
+// prepared (ErrSkip).
 func (s *session) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
 	defer s.guard()
 	implicit := s.asked
 	s.asked = false
 	for c := (call{}); ; {
-		if err := s.begin(ctx, &c, query); err != nil {
+		if err := s.beginText(ctx, &c, query); err != nil {
 			return nil, err
 		}
 		h := &stmt{s: s, text: query, inputs: -1}
@@ -222,28 +238,44 @@ func (h *stmt) ready(ctx context.Context, c *call) (*prepared, error) {
 	e := c.e
 	loan := e.uses.Load()
 	if h.p == nil || h.on != e || h.loan != loan || h.p.gone { // gone is for the holder to read: last
-		p := e.stmts.get(h.text)
-		shared := p != nil && p.user != nil && p.user != h && p.userIn == loan
-		if p == nil || shared {
-			st, err := prepareOn(ctx, e.conn, h.text)
-			if err != nil {
-				return nil, err
-			}
-			p = &prepared{text: h.text, stmt: st}
-			if shared {
-				e.stmts.leftOver = append(e.stmts.leftOver, p)
-			} else {
-				e.stmts.put(p)
-			}
-			h.s.p.stats.statementMisses.Add(1)
-		} else {
-			h.s.p.stats.statementHits.Add(1)
+		p, err := h.s.prepared(ctx, e, h.text, h)
+		if err != nil {
+			return nil, err
 		}
-		p.user, p.userIn = h, loan
 		h.p, h.on, h.loan = p, e, loan
 	}
 	c.prepared = h.p
 	return h.p, nil
+}
+
+// prepared finds or prepares a statement on a connection, for a handle or, if
+// that is nil, for one call.
+func (s *session) prepared(ctx context.Context, e *entry, text string, h *stmt) (*prepared, error) {
+	loan := e.uses.Load()
+	e.freshStatements(s.p)
+	p := e.stmts.get(text)
+	shared := p != nil && h != nil && p.user != nil && p.user != h && p.userIn == loan
+	if p == nil || shared {
+		watch := s.watch(ctx, e)
+		st, err := prepareOn(ctx, e.conn, text)
+		watch()
+		if err != nil {
+			return nil, err
+		}
+		p = &prepared{text: text, stmt: st}
+		if shared {
+			e.stmts.leftOver = append(e.stmts.leftOver, p)
+		} else {
+			e.stmts.put(p)
+		}
+		s.p.stats.statementMisses.Add(1)
+	} else {
+		s.p.stats.statementHits.Add(1)
+	}
+	if h != nil {
+		p.user, p.userIn = h, loan
+	}
+	return p, nil
 }
 
 // Close ends the handle. The statement is closed with it, unless it is kept, or
@@ -277,7 +309,7 @@ func (h *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (drive
 	s := h.s
 	defer s.guard()
 	for c := (call{}); ; {
-		if err := s.begin(ctx, &c, h.text); err != nil {
+		if err := s.beginText(ctx, &c, h.text); err != nil {
 			return nil, err
 		}
 		var res driver.Result
@@ -305,7 +337,7 @@ func (h *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driv
 	s := h.s
 	defer s.guard()
 	for c := (call{}); ; {
-		if err := s.begin(ctx, &c, h.text); err != nil {
+		if err := s.beginText(ctx, &c, h.text); err != nil {
 			return nil, err
 		}
 		var rows driver.Rows

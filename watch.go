@@ -2,12 +2,16 @@ package akari
 
 import (
 	"context"
+	"errors"
+	"sync/atomic"
 	"time"
 )
 
 // abortGrace is how long after the end of a statement's context its driver may
-// take to notice.
-const abortGrace = 100 * time.Millisecond
+// take to notice: lib/pq dials the server once more, to cancel the statement.
+const abortGrace = 500 * time.Millisecond
+
+var errAborted = errors.New("akari: closed under a driver that did not mind the end of its context")
 
 func noWatch() {}
 
@@ -17,23 +21,41 @@ func noWatch() {}
 // goroutine, and the driver returns with an error. The connection is lost then,
 // as it is with lib/pq after any cancelled statement.
 //
-// The function returned ends the watch.
+// The function returned ends the watch. Either it or the closing comes first: a
+// connection that was closed at the last moment, when the call had succeeded, is
+// not lent again.
 func (s *session) watch(ctx context.Context, e *entry) func() {
 	if !e.caps.profile.deafToContext || ctx.Done() == nil || e.probes.socket == nil {
 		return noWatch
 	}
-	done := make(chan struct{})
+	var over atomic.Bool // won by whoever is first
+	returned := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		grace := time.NewTimer(abortGrace)
 		defer grace.Stop()
 		select {
-		case <-done:
+		case <-returned:
 		case <-grace.C:
-			_ = e.probes.socket.Close()
+			if over.CompareAndSwap(false, true) {
+				_ = e.probes.socket.Close()
+			}
 		}
 	})
 	return func() {
-		close(done)
 		stop()
+		if !over.CompareAndSwap(false, true) {
+			e.broken = errAborted
+		}
+		close(returned)
+	}
+}
+
+// endContexts is called at the end of a use: lib/pq has asked the server to cancel what the context of
+// the last operation ended, and does not know whether it was in time. A request
+// that comes late cancels the next statement, which must not be another
+// borrower's.
+func (s *session) endContexts(e *entry) {
+	if e.caps.profile.deafToContext && e.broken == nil && s.opCtx != nil && s.opCtx.Err() != nil {
+		e.broken = s.opCtx.Err()
 	}
 }

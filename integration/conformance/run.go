@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -25,8 +26,12 @@ type Run struct {
 // of no more use.
 var ErrHangs = errors.New("hangs")
 
-// patience bounds a case. One that takes longer hangs.
-const patience = 5 * time.Second
+// patience is that of most targets. Those whose connections are replaced all the
+// time need more of it.
+const (
+	patience         = 5 * time.Second
+	restlessPatience = 30 * time.Second
+)
 
 // Do runs a case on a target and returns what was observed. number tells the
 // cases of a target apart: rows of theirs in the shared tables have numbers
@@ -38,7 +43,7 @@ func (t *Target) Do(c Case, number int) (Transcript, error) {
 	r := &Run{Target: t, ctx: ctx, base: int64(number) * 1000}
 	done := make(chan error, 1)
 	go func() { done <- r.run(c) }()
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(cmp.Or(t.Patience, patience))
 	defer timer.Stop()
 	select {
 	case err := <-done:

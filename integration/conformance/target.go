@@ -1,6 +1,9 @@
 package conformance
 
-import "database/sql"
+import (
+	"database/sql"
+	"time"
+)
 
 // Target is a database to examine, as a program sees it.
 type Target struct {
@@ -21,6 +24,9 @@ type Target struct {
 	// so much that they cannot be read on, and database/sql that it waits for
 	// ever. (So it is with pgx, which answers driver.ErrBadConn.)
 	Fragile bool
+
+	// Patience bounds a case. One that takes longer hangs.
+	Patience time.Duration
 
 	// Skip are cases that cannot be compared, with the reason.
 	Skip map[string]string
@@ -68,5 +74,8 @@ func (t *Target) Takes(c Case) bool {
 	if _, skip := t.Skip[c.Name]; skip {
 		return false
 	}
-	return t.features().Has(c.Needs) && c.Conns <= t.Conns && !(c.Numbered && t.Restless)
+	if t.Restless && (c.Numbered || c.Needs.Has(Sleeps)) {
+		return false // those that end a statement in time do not allow for connecting
+	}
+	return t.features().Has(c.Needs) && c.Conns <= t.Conns
 }

@@ -27,10 +27,10 @@ func Compare(driver string, c Case, bare, pooled Transcript, used func(name stri
 }
 
 func same(driver string, c Case, bare, pooled Transcript, used func(string)) bool {
-	if len(bare) != len(pooled) {
-		return false
-	}
-	for i := range bare {
+	for i := range max(len(bare), len(pooled)) {
+		if i >= len(bare) || i >= len(pooled) {
+			return false
+		}
 		if bare[i] == pooled[i] {
 			continue
 		}
@@ -40,6 +40,9 @@ func same(driver string, c Case, bare, pooled Transcript, used func(string)) boo
 		}
 		if used != nil {
 			used(d.Name)
+		}
+		if d.Ends {
+			return true
 		}
 	}
 	return true
