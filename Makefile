@@ -13,7 +13,9 @@ help: ## this list
 LONG := /faults|/conformance
 
 test: provide ## the tests of every module, race detector on; `make evidence` has the long ones
-	@set -e; for m in $(PRESENT); do (cd $$m && echo "== $$m" && go test -race -timeout 20m $$(go list ./... | grep -vE '$(LONG)')); done
+	@failed=; for m in $(PRESENT); do echo "== $$m"; \
+		(cd $$m && go test -race -timeout 20m $$(go list ./... | grep -vE '$(LONG)')) || failed="$$failed $$m"; done; \
+	if [ -n "$$failed" ]; then echo "tests failed in:$$failed"; exit 1; fi
 
 evidence: provide ## the long tests: drivers bare and pooled compared, faults of real servers
 	cd integration && go test -timeout 40m -p 1 ./conformance ./faults

@@ -41,11 +41,37 @@ func TestCallerWithoutAConnectionGetsTheNextOneReturned(t *testing.T) {
 	})
 }
 
+func TestTimeoutTellsACallerWhatItHoldsItself(t *testing.T) {
+	within(t, func(t *testing.T) {
+		b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: 2, ConnectionTimeout: time.Second})
+		for range 2 {
+			defer b.acquire().Release()
+		}
+		_, err := b.Acquire(t.Context())
+		if ae := acquireError(t, err); !strings.Contains(ae.Detail, "the last to use conn@1, conn@2") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestTimeoutOfASuspendedPoolSaysSo(t *testing.T) {
+	within(t, func(t *testing.T) {
+		b := newBench(t, akaritest.Full, akari.Config{ConnectionTimeout: time.Second})
+		b.Suspend()
+		_, err := b.Acquire(t.Context())
+		if !errors.Is(err, akari.ErrAcquireTimeout) || !errors.Is(err, akari.ErrPoolSuspended) || !strings.HasSuffix(err.Error(), "the pool is suspended") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
 func TestTimeoutTellsTheStateOfThePool(t *testing.T) {
 	within(t, func(t *testing.T) {
 		b := newBench(t, akaritest.Full, akari.Config{PoolName: "orders", MaximumPoolSize: 2, ConnectionTimeout: 2001 * time.Millisecond})
 		for range 2 {
-			defer b.acquire().Release()
+			held := make(chan *akari.Conn)
+			go func() { held <- b.acquire() }()
+			defer (<-held).Release()
 		}
 		time.AfterFunc(time.Second, func() { b.Acquire(t.Context()) })
 		_, err := b.Acquire(t.Context())

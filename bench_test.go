@@ -15,7 +15,7 @@ import (
 func benchPool(b *testing.B) *akari.Pool {
 	server := akaritest.NewServer(akaritest.Full)
 	server.Quiet()
-	p, err := akari.New(b.Context(), server.Connector(), akari.Config{Logger: quiet})
+	p, err := akari.New(b.Context(), server.Connector(), akari.Config{SessionReset: akari.ResetOff, Logger: quiet})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func BenchmarkExec(b *testing.B) {
 	server.Quiet()
 	server.Define("SELECT 1", "GET x")
 	b.Run("akari", func(b *testing.B) {
-		p, err := akari.New(b.Context(), server.Connector(), akari.Config{Logger: quiet})
+		p, err := akari.New(b.Context(), server.Connector(), akari.Config{SessionReset: akari.ResetOff, Logger: quiet})
 		if err != nil {
 			b.Fatal(err)
 		}

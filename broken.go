@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -104,13 +105,11 @@ const (
 // statement's own time-out (57014, MySQL 3024, MariaDB 1969), a deadlock or a
 // lost race leaves the connection as good as it was.
 func (p *Pool) judge(err error) trouble {
-	if f := p.cfg.Adjudicate; f != nil {
-		switch f(err) {
-		case MustEvict:
-			return troubleBroken
-		case DoNotEvict:
-			return troubleNone
-		}
+	switch p.adjudicate(err) {
+	case MustEvict:
+		return troubleBroken
+	case DoNotEvict:
+		return troubleNone
 	}
 	if isBadConn(err) || isNetwork(err) {
 		return troubleBroken
@@ -119,14 +118,29 @@ func (p *Pool) judge(err error) trouble {
 	switch {
 	case c.state == "0A000" && strings.Contains(err.Error(), "cached plan"):
 		return troubleStale
-	case c.number == 1615:
+	case c.number == 1615, c.number == 1243, c.state == "26000": // the last two: not there any more
 		return troubleStale
 	case strings.HasPrefix(c.state, "08") || brokenStates[c.state] || brokenNumbers[c.number]:
 		return troubleBroken
-	case c.state == "25006" || readOnlyNumbers[c.number]:
+	case c.state == "25006" || readOnlyNumbers[c.number] && !strings.Contains(err.Error(), "secure"): // 1290 is --secure-file-priv's too
 		return troubleReadOnly
 	}
 	return troubleNone
+}
+
+// adjudicate asks Config.Adjudicate. If it panics the pool's own rules decide.
+func (p *Pool) adjudicate(err error) (v Verdict) {
+	f := p.cfg.Adjudicate
+	if f == nil {
+		return Continue
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			p.log(slog.LevelError, fmt.Sprintf("Config.Adjudicate panicked: %v", r))
+			v = Continue
+		}
+	}()
+	return f(err)
 }
 
 func isBadConn(err error) bool { return errors.Is(err, driver.ErrBadConn) }
@@ -176,6 +190,9 @@ func isInvalidConn(err error) bool {
 // goes on: nothing was executed. PostgreSQL ends sessions with FATAL and PANIC,
 // in whatever language, and a pooler says FATAL when it has lost its server.
 func wasRefused(err error) bool {
+	if c := codeOf(err); c.number != 0 {
+		return c.number != 1053 && c.number != 1927 && c.number != 4031 // MySQL hangs up
+	}
 	for e := err; e != nil; e = errors.Unwrap(e) {
 		v := structOf(e)
 		for _, name := range []string{"SeverityUnlocalized", "Severity"} {
@@ -234,13 +251,20 @@ func classifyOpen(err error) openTrouble {
 	return troubleAny
 }
 
-// reportBroken says it in HikariCP's words.
+// reportBroken says it in HikariCP's words, but for the codes that are not there:
+// a network that failed has none.
 func (p *Pool) reportBroken(e *entry, err error) {
 	skipped, say := p.said.broken.allow(p.now())
 	if !say {
 		return
 	}
-	c := codeOf(err)
-	p.log(slog.LevelWarn, "Connection "+e.name+" marked as broken because of SQLSTATE("+c.state+"), ErrorCode("+strconv.Itoa(c.number)+")",
-		slog.Any("error", p.secrets.mask(err)), slog.Uint64("conn", e.id), slog.Int64("unreported", skipped))
+	attrs := []slog.Attr{slog.Any("error", p.secrets.mask(err)), slog.Uint64("conn", e.id)}
+	if skipped > 0 {
+		attrs = append(attrs, slog.Int64("unreported", skipped))
+	}
+	why := ""
+	if c := codeOf(err); c != (code{}) {
+		why = " because of SQLSTATE(" + c.state + "), ErrorCode(" + strconv.Itoa(c.number) + ")"
+	}
+	p.log(slog.LevelWarn, "Connection "+e.name+" marked as broken"+why, attrs...)
 }

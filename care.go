@@ -27,22 +27,22 @@ func (p *Pool) needsCare(e *entry) bool {
 	case p.cfg.SessionReset == ResetAlways || e.changed&sessionstate.Lasting != 0:
 		return true
 	}
-	e.changed = 0
+	e.changed, e.moved = 0, false
 	return e.stmts.untidy()
 }
 
 // resetsItself reports whether the driver's own ResetSession, called before
-// every loan, is trusted with the session: where the pool does not know the
-// server, as with SQL Server's driver.
-func (e *entry) resetsItself() bool {
-	return e.caps.profile.dialect == DialectOther && e.caps.resetter
-}
+// every loan, is trusted with the session, as SQL Server's driver is. That of a
+// driver that is not known may do anything, and mostly does nothing.
+func (e *entry) resetsItself() bool { return e.caps.profile.resets && e.caps.resetter }
 
 // mayBeInTx reports whether a transaction may be open. The driver knows, or the
 // statements tell.
 func (p *Pool) mayBeInTx(e *entry) bool {
-	if status := e.probes.txStatus; status != nil {
-		return status() != 'I'
+	if status := e.probes.txStatus; status != nil && status() != 'I' {
+		return true
+	} else if status != nil && e.caps.profile.dialect == DialectPostgreSQL {
+		return false // MySQL says it with every answer but an error
 	}
 	return e.inTx
 }
@@ -61,7 +61,7 @@ func (p *Pool) care(e *entry) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	var settled atomic.Bool
-	late := time.AfterFunc(limit+closeGrace, func() {
+	late := time.AfterFunc(later(limit, closeGrace), func() {
 		if settled.CompareAndSwap(false, true) {
 			p.abandon(e) // the driver does not mind its context
 		}
@@ -76,8 +76,14 @@ func (p *Pool) care(e *entry) {
 		}
 	}()
 	if err = p.clean(ctx, e); err == nil {
-		err = e.stmts.tidy()
+		err = e.tidy()
 	}
+}
+
+// tidy closes statements that are not to be kept.
+func (e *entry) tidy() (err error) {
+	defer recoverTo(&err, "Stmt.Close")
+	return e.stmts.tidy()
 }
 
 // afterCare puts a connection back that was looked after, or closes it.
@@ -109,7 +115,7 @@ func (p *Pool) afterCare(e *entry, changed sessionstate.Effect, start int64, err
 // clean ends an open transaction and undoes what was changed.
 func (p *Pool) clean(ctx context.Context, e *entry) (err error) {
 	defer recoverTo(&err, "cleaning of a session")
-	if p.mayBeInTx(e) {
+	if p.mayBeInTx(e) || e.changed&sessionstate.Opaque != 0 && e.probes.txStatus == nil {
 		if err := e.caps.profile.dialect.rollback(ctx, e); err != nil {
 			return err
 		}
@@ -123,7 +129,7 @@ func (p *Pool) clean(ctx context.Context, e *entry) (err error) {
 			return err
 		}
 	}
-	e.changed = 0
+	e.changed, e.moved = 0, false
 	return nil
 }
 
@@ -141,12 +147,13 @@ func (e *entry) note(effect sessionstate.Effect) {
 	}
 }
 
-// noteDone takes down that a statement has succeeded.
-func (e *entry) noteDone(p *Pool, text *statement) {
-	if text.effect&(sessionstate.TxBegin|sessionstate.TxEnd) == sessionstate.TxEnd {
+// settled takes down how a statement has ended. One that failed may have been
+// executed in part, if the text has several.
+func (e *entry) settled(p *Pool, text *statement, err error) {
+	e.meaningChanged(text.change)
+	if err == nil && text.effect&(sessionstate.TxBegin|sessionstate.TxEnd) == sessionstate.TxEnd {
 		e.inTx = false
 	}
-	e.tablesChanged(text.tables)
 	if !e.inTx {
 		e.settleTables(p)
 	}

@@ -24,7 +24,7 @@ func (p *Pool) fit(ctx context.Context, e *entry, b *budget) bool {
 	now := p.now()
 	idle := now - max(e.lastUsed.Load(), e.lastSeen.Load())
 	if p.mustAsk(e, now, idle) {
-		return p.ask(ctx, e, b)
+		return p.ask(ctx, e, b) && p.reset(ctx, e, now)
 	}
 	if idle > hot && e.sock != nil {
 		switch e.sock.peek() {
@@ -32,7 +32,7 @@ func (p *Pool) fit(ctx context.Context, e *entry, b *budget) bool {
 			p.foundDead(e, errHungUp)
 			return false
 		case socketTalking:
-			return p.ask(ctx, e, b)
+			return p.ask(ctx, e, b) && p.reset(ctx, e, now)
 		}
 	}
 	return p.reset(ctx, e, now)
@@ -55,11 +55,12 @@ func (p *Pool) mustAsk(e *entry, now, idle int64) bool {
 	return pings > 0 && now-e.lastReset > int64(pings)
 }
 
-// reset tells the driver that a connection is used anew. A driver that fails
-// here must not get its connection lent: database/sql would ignore all errors
-// but ErrBadConn.
+// reset tells the driver that a connection is used anew, and by whom: pgx has a
+// hook for it, which may set up the session from the caller's context. A driver
+// that fails here must not get its connection lent: database/sql would ignore all
+// errors but ErrBadConn.
 func (p *Pool) reset(ctx context.Context, e *entry, now int64) bool {
-	if !e.caps.resetter || e.uses.Load() == 0 {
+	if !e.caps.resetter {
 		return true
 	}
 	e.lastReset = now
@@ -154,7 +155,11 @@ func (p *Pool) reportInvalid(e *entry, err error) {
 	if !say {
 		return
 	}
+	attrs := []slog.Attr{slog.Uint64("conn", e.id)}
+	if skipped > 0 {
+		attrs = append(attrs, slog.Int64("unreported", skipped))
+	}
 	p.log(slog.LevelWarn,
 		fmt.Sprintf("Failed to validate connection %s (%v). Possibly consider using a shorter maxLifetime value.", e.name, p.secrets.mask(err)),
-		slog.Uint64("conn", e.id), slog.Int64("unreported", skipped))
+		attrs...)
 }

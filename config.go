@@ -24,11 +24,11 @@ const (
 	// TryOnce tries to open one connection. If that cannot be had the pool
 	// starts all the same; if it can be had but not be set up or validated, New
 	// fails. HikariCP writes 0.
-	TryOnce time.Duration = -1
+	TryOnce time.Duration = -2
 
 	// DontTry starts at once and connects in the background. HikariCP writes a
 	// negative number.
-	DontTry time.Duration = -2
+	DontTry time.Duration = -3
 )
 
 // SessionReset says when the pool cleans the session of a returned connection.
@@ -63,7 +63,8 @@ type Config struct {
 	// opened and being closed. At least 1. Defaults to 10.
 	MaximumPoolSize int
 
-	// MinimumIdle is the number of idle connections the pool keeps ready.
+	// MinimumIdle is the number of idle connections the pool keeps ready, at most
+	// MaximumPoolSize.
 	// Defaults to MaximumPoolSize, a pool of fixed size, which answers bursts
 	// best. None keeps none.
 	MinimumIdle int
@@ -82,7 +83,8 @@ type Config struct {
 	ConnectionTimeout time.Duration
 
 	// ValidationTimeout is how long a check whether a connection is alive may
-	// take, and the set-up of a new connection. At least 250 ms.
+	// take, and the set-up of a new connection. At least 250 ms, and not longer
+	// than ConnectionTimeout.
 	// Defaults to 5 s.
 	ValidationTimeout time.Duration
 
@@ -94,8 +96,8 @@ type Config struct {
 
 	// IdleTimeout is how long a connection may be idle before it is closed,
 	// as long as more than MinimumIdle are. It has no effect when MinimumIdle
-	// is MaximumPoolSize. Checked every HousekeepingPeriod. At least 10 s, or
-	// Disabled. Defaults to 10 min.
+	// is MaximumPoolSize. Checked every HousekeepingPeriod. At least 10 s and a
+	// second less than MaxLifetime, or Disabled. Defaults to 10 min.
 	IdleTimeout time.Duration
 
 	// MaxLifetime is the age at which a connection is replaced, once it is not
@@ -145,15 +147,19 @@ type Config struct {
 	// drivers that cannot ping (that lack driver.Pinger): a ping is cheaper.
 	ConnectionTestQuery string
 
-	// ReadOnly makes the transactions of new connections read-only by default.
+	// ReadOnly makes the transactions of new connections read-only by default. It,
+	// TransactionIsolation and Schema are refused where the pool does not know
+	// how to set them, see Dialect.
 	ReadOnly bool
 
-	// TransactionIsolation is the default isolation level of new connections.
-	// Defaults to the server's.
+	// TransactionIsolation is the default isolation level of new connections:
+	// LevelReadUncommitted, LevelReadCommitted, LevelRepeatableRead or
+	// LevelSerializable. Defaults to the server's.
 	TransactionIsolation sql.IsolationLevel
 
-	// Schema is set on new connections: search_path in PostgreSQL, the current
-	// database in MySQL. Defaults to what the driver's settings say.
+	// Schema is set on new connections: search_path in PostgreSQL, one name or
+	// several with commas between, the current database in MySQL. Defaults to
+	// what the driver's settings say.
 	Schema string
 
 	// SessionReset says when a returned connection is cleaned. Defaults to
@@ -172,8 +178,9 @@ type Config struct {
 	// to None for other drivers; pgx keeps its own.
 	StatementCacheSize int
 
-	// Dialect is the server's kind of SQL. Defaults to what the driver is for;
-	// set it when the driver is wrapped.
+	// Dialect is the server's kind of SQL. Defaults to what the driver is for,
+	// also inside of most wrappers, such as otelsql's; set it where the log says
+	// that the driver is not known. One that contradicts the driver is refused.
 	Dialect Dialect
 
 	// Credentials is asked for user name and password before each connection is
@@ -263,14 +270,16 @@ func (c Config) withDefaults() Config {
 }
 
 // Validate reports every setting that New would refuse, each as a
-// [*ConfigError] in one joined error, or nil.
+// [*ConfigError] in one joined error, or nil. A setting that has its default is
+// not held against another one: KeepaliveTime, left at 2 min, has no effect if
+// MaxLifetime is 1 min, and is no error.
 func (c Config) Validate() error {
 	c = c.withDefaults()
 	v := &validator{unbounded: c.unbounded}
 
 	v.atLeast("MaximumPoolSize", c.MaximumPoolSize, 1)
 	v.check("MinimumIdle", c.MinimumIdle, c.MinimumIdle >= None && (c.MinimumIdle <= c.MaximumPoolSize || c.MinimumIdle == 0),
-		"must be at most MaximumPoolSize (%d); akari.None keeps no idle connections", c.MaximumPoolSize)
+		"must be 1 to MaximumPoolSize (%d), 0 for as many as that, or akari.None to keep no idle connections", c.MaximumPoolSize)
 	v.check("MaxConnecting", c.MaxConnecting, c.MaxConnecting >= 0, "must not be negative; 0 allows as many as MaximumPoolSize")
 	v.check("MaxWaiters", c.MaxWaiters, c.MaxWaiters >= 0, "must not be negative; 0 sets no bound")
 	v.duration("ConnectionTimeout", c.ConnectionTimeout, minTimeout, true)
@@ -298,7 +307,7 @@ func (c Config) Validate() error {
 			"must be at least 1s less than MaxLifetime (%v), else it has no effect; akari.Disabled switches it off", c.MaxLifetime)
 	}
 
-	v.check("InitializationFailTimeout", c.InitializationFailTimeout, c.InitializationFailTimeout >= DontTry,
+	v.check("InitializationFailTimeout", c.InitializationFailTimeout, c.InitializationFailTimeout >= 0 || c.InitializationFailTimeout == TryOnce || c.InitializationFailTimeout == DontTry,
 		"must not be negative; use akari.TryOnce or akari.DontTry to start without a database")
 	v.check("SessionReset", int(c.SessionReset), c.SessionReset >= ResetDirty && c.SessionReset <= ResetOff,
 		"must be ResetDirty, ResetAlways or ResetOff")

@@ -5,7 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"sync/atomic"
+	"sync"
 
 	"github.com/akaripool/akari/internal/sessionstate"
 )
@@ -14,7 +14,11 @@ import (
 // own. It belongs to one goroutine at a time, and must be released.
 type Conn struct {
 	p *Pool
-	e atomic.Pointer[entry] // nil once released
+
+	mu    sync.Mutex // guards what follows; nothing else is taken while it is held
+	e     *entry     // nil once released
+	inRaw int        // calls of Raw that have not returned
+	late  *entry     // released while there are such: the last one gives it back
 }
 
 // Acquire borrows a connection. It waits for one as long as
@@ -28,34 +32,71 @@ func (p *Pool) Acquire(ctx context.Context) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{p: p}
-	c.e.Store(e)
-	return c, nil
+	return &Conn{p: p, e: e}, nil
 }
 
 // Release gives the connection back. Releasing it twice, or from two goroutines
-// at once, does no harm.
-func (c *Conn) Release() {
-	if e := c.e.Swap(nil); e != nil {
+// at once, does no harm; while Raw runs it is given back when that returns.
+func (c *Conn) Release() { c.release(0) }
+
+// release gives the connection back, to be closed if there is a reason.
+func (c *Conn) release(why CloseReason) {
+	c.mu.Lock()
+	e := c.e
+	if c.e = nil; e != nil && why != 0 {
+		e.doom.CompareAndSwap(0, uint32(why))
+	}
+	if c.inRaw > 0 && e != nil {
+		c.late, e = e, nil
+	}
+	c.mu.Unlock()
+	if e != nil {
 		c.p.giveBack(e)
 	}
 }
+
+// use is the connection for a call of Raw, nil once it was released.
+func (c *Conn) use() *entry {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.e != nil {
+		c.inRaw++
+	}
+	return c.e
+}
+
+// used ends a call of Raw.
+func (c *Conn) used() {
+	c.mu.Lock()
+	c.inRaw--
+	var e *entry
+	if c.inRaw == 0 {
+		e, c.late = c.late, nil
+	}
+	c.mu.Unlock()
+	if e != nil {
+		c.p.giveBack(e)
+	}
+}
+
+// String names the connection, without what its driver keeps.
+func (c *Conn) String() string { return "akari.Conn(" + c.Info().Name + ")" }
+
+// GoString is String.
+func (c *Conn) GoString() string { return c.String() }
 
 // Evict gives the connection back to be closed, for one that is known to be of
 // no more use.
-func (c *Conn) Evict() {
-	if e := c.e.Swap(nil); e != nil {
-		e.doom.CompareAndSwap(0, uint32(CloseEvicted))
-		c.p.giveBack(e)
-	}
-}
+func (c *Conn) Evict() { c.release(CloseEvicted) }
 
 // Info identifies the physical connection.
 func (c *Conn) Info() ConnInfo {
-	if e := c.e.Load(); e != nil {
-		return e.info()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.e == nil {
+		return ConnInfo{}
 	}
-	return ConnInfo{}
+	return c.e.info()
 }
 
 // Raw calls f with the driver's own connection, a *stdlib.Conn of pgx for
@@ -63,13 +104,15 @@ func (c *Conn) Info() ConnInfo {
 //
 // The pool does not see what f does to the session, so the session is cleaned
 // afterwards as after a statement that may have changed anything (see
-// SessionReset). If f panics, or returns an error that says that the connection
+// SessionReset), and statements that f prepared are forgotten. What f leaves in the
+// driver itself, such as a handler of notices, is not undone. If f panics, or returns an error that says that the connection
 // is lost, the connection is closed when it is released.
 func (c *Conn) Raw(f func(driverConn any) error) error {
-	e := c.e.Load()
+	e := c.use()
 	if e == nil {
 		return ErrReleased
 	}
+	defer c.used()
 	return c.p.raw(e, f)
 }
 
@@ -96,6 +139,7 @@ func (p *Pool) raw(e *entry, f func(driverConn any) error) error {
 		return e.broken
 	}
 	e.changed |= sessionstate.Opaque
+	e.meaningChanged(ownNames)
 	e.held(gripFirm)
 	finished := false
 	defer func() {

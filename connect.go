@@ -2,9 +2,12 @@ package akari
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"log/slog"
+	"math"
 	"math/rand/v2"
 	"time"
 )
@@ -43,18 +46,28 @@ func (p *Pool) connect(ctx context.Context) (*entry, error) {
 	return e, p.secrets.mask(err)
 }
 
-func (p *Pool) connectOnce(ctx context.Context) (*entry, error) {
+func (p *Pool) connectOnce(ctx context.Context) (_ *entry, err error) {
 	conn, err := p.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
+	ready := false
+	defer func() { // also if the driver panics, or ends the goroutine
+		if !ready {
+			closeQuietly(conn)
+		}
+	}()
+	defer recoverTo(&err, "set-up of a connection")
 	e := p.newEntry(conn)
+	if err := p.acquaint(&e.caps.profile); err != nil {
+		return nil, err
+	}
 	setup, cancel := context.WithTimeout(ctx, p.live.Load().ValidationTimeout)
 	defer cancel()
 	if err := p.setUp(setup, e); err != nil {
-		p.closeDriver(e)
 		return nil, err
 	}
+	ready = true
 	now := p.now()
 	e.lastUsed.Store(now)
 	e.lastSeen.Store(now)
@@ -86,10 +99,10 @@ func (p *Pool) newEntry(conn driver.Conn) *entry {
 		caps:    capsOf(conn),
 		created: p.now(),
 	}
-	if p.cfg.Dialect != DialectAuto {
-		e.caps.profile.dialect = p.cfg.Dialect
-	}
 	e.item.Value = e
+	if d := &e.caps.profile; p.cfg.Dialect != DialectAuto && (d.unknown || d.dialect == DialectOther) {
+		d.dialect = p.cfg.Dialect
+	}
 	if probe := e.caps.profile.probe; probe != nil {
 		e.probes = probe(conn)
 	}
@@ -101,6 +114,37 @@ func (p *Pool) newEntry(conn driver.Conn) *entry {
 	e.stmts.limit = p.statementLimit(&e.caps.profile)
 	p.caps.Store(e.caps)
 	return e
+}
+
+// acquaint checks what is wanted of a server against what is known of it: a
+// setting that cannot be carried out must not be passed over.
+func (p *Pool) acquaint(d *profile) error {
+	switch want := p.cfg.Dialect; {
+	case want != DialectAuto && want != d.dialect:
+		return &setupError{"recognising the driver", &ConfigError{"Dialect", want, "the driver is " + d.name + ", which is for " + d.dialect.String() + "; leave Dialect out"}}
+	case d.dialect != DialectOther:
+		return nil
+	}
+	for _, s := range []struct {
+		field string
+		value any
+		set   bool
+	}{
+		{"ReadOnly", p.cfg.ReadOnly, p.cfg.ReadOnly},
+		{"TransactionIsolation", p.cfg.TransactionIsolation, p.cfg.TransactionIsolation != sql.LevelDefault},
+		{"Schema", p.live.Load().Schema, p.live.Load().Schema != ""},
+	} {
+		if s.set {
+			return &setupError{"recognising the driver", &ConfigError{s.field, s.value,
+				"the pool does not know the server behind the driver " + d.name + ", and how to set this there; set Config.Dialect, or use ConnectionInitSQL"}}
+		}
+	}
+	if d.unknown && p.cfg.Dialect == DialectAuto && p.cfg.SessionReset == ResetDirty {
+		p.said.unknown.Do(func() {
+			p.log(slog.LevelWarn, "The driver "+d.name+" is not known, nor the server behind it: connections are closed when a session may have been changed. Set Config.Dialect or, if the driver cleans sessions itself, SessionReset")
+		})
+	}
+	return nil
 }
 
 // expiry is when a connection's life ends: up to a quarter before MaxLifetime,
@@ -124,8 +168,7 @@ func jitter(d time.Duration, fraction int) time.Duration {
 // setUp brings the session into the state in which the pool lends it. It runs
 // on a new connection and, but for what the server keeps, after a session was
 // reset.
-func (p *Pool) setUp(ctx context.Context, e *entry) (err error) {
-	defer recoverTo(&err, "set-up of a connection")
+func (p *Pool) setUp(ctx context.Context, e *entry) error {
 	if err := p.inspect(ctx, e); err != nil {
 		return &setupError{"inspecting a new connection", err}
 	}
@@ -184,7 +227,15 @@ func (p *Pool) connectTimeout() time.Duration {
 	if d <= 0 {
 		d = defaultConnectionTimeout
 	}
-	return max(d+500*time.Millisecond, time.Second)
+	return max(later(d, 500*time.Millisecond), time.Second)
+}
+
+// later adds durations without overflow.
+func later(d, more time.Duration) time.Duration {
+	if d > math.MaxInt64-more {
+		return math.MaxInt64
+	}
+	return d + more
 }
 
 // recoverTo turns a panic of the driver into an error.

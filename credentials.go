@@ -51,6 +51,11 @@ func withCredentials(dsn string, c Credentials) (string, error) {
 			return "", errors.New("akari: the data source name looks like a URL but is none") // err would show it
 		}
 		u.User = url.UserPassword(c.Username, c.Password)
+		if q := u.Query(); q.Has("user") || q.Has("password") { // they would come first
+			q.Del("user")
+			q.Del("password")
+			u.RawQuery = q.Encode()
+		}
 		return u.String(), nil
 	case formKeywords:
 		return dsn + " user=" + quoteKeyword(c.Username) + " password=" + quoteKeyword(c.Password), nil

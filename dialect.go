@@ -14,8 +14,9 @@ import (
 type Dialect int
 
 // The dialects. DialectOther is a server of which the pool knows nothing: it
-// leaves the cleaning of sessions to the driver's ResetSession, where there is
-// one, and else closes connections that a borrower may have changed.
+// cannot set session defaults there (ReadOnly, TransactionIsolation and Schema are
+// refused) and closes connections whose session a borrower may have changed, but
+// for SQL Server's driver, which cleans sessions itself.
 const (
 	DialectAuto Dialect = iota // what the driver is for
 	DialectOther
@@ -71,6 +72,7 @@ func isolationName(l sql.IsolationLevel) string {
 type profile struct {
 	name    string
 	dialect Dialect
+	unknown bool // not in the list
 
 	// statementCache is the default of Config.StatementCacheSize.
 	statementCache int
@@ -95,6 +97,10 @@ type profile struct {
 	// (A driver that leaves the preparing to database/sql needs no mention.)
 	prepares bool
 
+	// resets: the driver's ResetSession, which is called before every loan,
+	// cleans the session by itself.
+	resets bool
+
 	// probe looks into a connection for what no interface of driver gives.
 	probe func(driver.Conn) probes
 }
@@ -111,6 +117,8 @@ var profiles = []struct {
 	{"glebarez/go-sqlite", profile{name: "sqlite", dialect: DialectSQLite}},
 	{"mattn/go-sqlite3", profile{name: "sqlite3", dialect: DialectSQLite}},
 	{"ncruces/go-sqlite3", profile{name: "sqlite3", dialect: DialectSQLite}},
+	{"microsoft/go-mssqldb", profile{name: "mssql", dialect: DialectOther, resets: true}},
+	{"denisenkom/go-mssqldb", profile{name: "mssql", dialect: DialectOther, resets: true}},
 	{"bun/driver/pgdriver", profile{name: "pgdriver", dialect: DialectPostgreSQL}},
 }
 
@@ -131,11 +139,12 @@ func profileOf(conn driver.Conn) profile {
 	if name == "" {
 		name = "conn"
 	}
-	return profile{name: name, dialect: DialectOther}
+	return profile{name: name, dialect: DialectOther, unknown: true}
 }
 
-// innermost unwraps a connection as far as its wrappers let it (otelsql calls
-// it Raw, others Unwrap or WrappedConn).
+// innermost unwraps a connection as far as its wrappers let it: otelsql calls
+// it Raw, others Unwrap or WrappedConn, and those that have no such method are
+// mostly a struct with one field that is a driver.Conn.
 func innermost(conn driver.Conn) driver.Conn {
 	for range 10 {
 		var in driver.Conn
@@ -146,11 +155,32 @@ func innermost(conn driver.Conn) driver.Conn {
 			in = w.Unwrap()
 		case interface{ WrappedConn() driver.Conn }:
 			in = w.WrappedConn()
+		default:
+			in = onlyConn(structOf(conn))
 		}
 		if in == nil {
 			return conn
 		}
 		conn = in
+	}
+	return conn
+}
+
+// onlyConn returns the connection in a struct's only field of type driver.Conn,
+// nil if there is none or more than one.
+func onlyConn(s reflect.Value) (conn driver.Conn) {
+	if s.Kind() != reflect.Struct {
+		return nil
+	}
+	for i := range s.NumField() {
+		c, ok := hidden[driver.Conn](s.Field(i))
+		if !ok {
+			continue
+		}
+		if conn != nil {
+			return nil
+		}
+		conn = c
 	}
 	return conn
 }

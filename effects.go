@@ -1,6 +1,8 @@
 package akari
 
 import (
+	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -9,17 +11,20 @@ import (
 )
 
 // effects remembers, for each text of a statement, what it may do to the
-// session, and whether it was seen before.
+// session, and whether it was seen before. In two generations: when the younger
+// one is full it becomes the older, and what is in use comes back from there.
 type effects struct {
-	known atomic.Pointer[map[string]*statement] // copied on each change; keys are clones, so a driver or library that reuses a string's memory does no harm
+	young, old atomic.Pointer[sync.Map] // of string to *statement; keys are clones, so a driver or library that reuses a string's memory does no harm
 
-	mu sync.Mutex // guards the change of known; nothing else is taken while it is held
+	mu   sync.Mutex // guards what follows and the change of young and old; nothing else is taken while it is held
+	size int        // of young
 }
 
 // statement is what the pool knows of a text. It does not change but for seen.
 type statement struct {
 	effect sessionstate.Effect
-	tables tableChange
+	change change
+	endsTx bool
 	copies bool         // COPY … FROM STDIN: prepared by lib/pq in its own way
 	seen   atomic.Int64 // how many times it was asked about
 }
@@ -27,21 +32,18 @@ type statement struct {
 // maxStatements bounds the memory for texts. A program that writes values into
 // its statements has no end of them; then nothing is gained by remembering.
 const (
-	maxStatements    = 4096
+	maxStatements    = 4096 // in a generation
 	maxStatementSize = 16 << 10
 )
 
 // of returns what is known about a statement, after a look at it if it is new.
 func (f *effects) of(p *Pool, d Dialect, query string) *statement {
-	if known := f.known.Load(); known != nil {
-		if s := (*known)[query]; s != nil {
-			return s
-		}
+	if s := find(f.young.Load(), query); s != nil {
+		return s
 	}
-	s := &statement{effect: sessionstate.Classify(d.words(), query), copies: isCopy(query)}
-	s.tables = tableChangeOf(d, s.effect, query)
-	if changes := p.cfg.ChangesSession; s.effect == 0 && changes != nil && changes(query) {
-		s.effect = sessionstate.Opaque
+	s := find(f.old.Load(), query)
+	if s == nil {
+		s = p.lookAt(d, query)
 	}
 	if len(query) <= maxStatementSize {
 		return f.add(query, s)
@@ -49,29 +51,54 @@ func (f *effects) of(p *Pool, d Dialect, query string) *statement {
 	return s
 }
 
+func find(m *sync.Map, query string) *statement {
+	if m == nil {
+		return nil
+	}
+	s, _ := m.Load(query)
+	found, _ := s.(*statement)
+	return found
+}
+
 func (f *effects) add(query string, s *statement) *statement {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	old := f.known.Load()
-	size := 0
-	if old != nil {
-		if there := (*old)[query]; there != nil {
-			return there
-		}
-		size = len(*old)
+	if f.young.Load() == nil || f.size >= maxStatements {
+		f.old.Store(f.young.Load())
+		f.young.Store(new(sync.Map))
+		f.size = 0
 	}
-	if size >= maxStatements {
-		size, old = 0, nil // start afresh: what is in use comes back at once
+	there, loaded := f.young.Load().LoadOrStore(strings.Clone(query), s)
+	if !loaded {
+		f.size++
 	}
-	next := make(map[string]*statement, size+1)
-	if old != nil {
-		for k, v := range *old {
-			next[k] = v
-		}
+	return there.(*statement)
+}
+
+// lookAt classifies a text.
+func (p *Pool) lookAt(d Dialect, query string) *statement {
+	s := &statement{effect: sessionstate.Classify(d.words(), query), copies: isCopy(query)}
+	if s.effect&sessionstate.Lasting == 0 && p.asksToChange(query) {
+		s.effect |= sessionstate.Opaque
 	}
-	next[strings.Clone(query)] = s
-	f.known.Store(&next)
+	s.change = changeOf(d, s.effect, query)
+	s.endsTx = endsTx(d, s.effect, query)
 	return s
+}
+
+// asksToChange asks Config.ChangesSession. If it panics the answer is yes.
+func (p *Pool) asksToChange(query string) (yes bool) {
+	f := p.cfg.ChangesSession
+	if f == nil {
+		return false
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			p.log(slog.LevelError, fmt.Sprintf("Config.ChangesSession panicked: %v", r))
+			yes = true
+		}
+	}()
+	return f(query)
 }
 
 func isCopy(query string) bool {

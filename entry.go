@@ -73,7 +73,8 @@ type entry struct {
 	suspect   bool                // ask the server before the next loan
 	changed   sessionstate.Effect // what the borrower may have changed in the session
 	inTx      bool                // a transaction is open, begun through the driver or by text
-	tables    tableChange         // what the borrower may have changed since the last transaction ended
+	tables    bool                // the borrower may have changed tables since the last transaction ended
+	moved     bool                // the borrower may have changed what names mean in the session
 	broken    error               // why the connection is lost; nil while it is not
 	stmts     statements
 }

@@ -14,7 +14,9 @@ var (
 	// Config.ConnectionTimeout or within the deadline of the caller's context.
 	ErrAcquireTimeout = errors.New("akari: connection is not available, request timed out")
 
-	// ErrPoolClosed: the pool was closed before or while the caller waited.
+	// ErrPoolClosed: the pool was closed before or while the caller waited. Once
+	// Close or Shutdown has returned, a DB's methods no longer ask the pool, and
+	// say "sql: database is closed".
 	ErrPoolClosed = errors.New("akari: the pool has been closed")
 
 	// ErrPoolSuspended: the pool is suspended and Config.FailIfSuspended is set.
@@ -58,11 +60,14 @@ type AcquireError struct {
 	Total, Active, Idle, Waiting int
 
 	// Cause is the last failure to open or to validate a connection; nil if
-	// the last attempt succeeded. When the database is down it says how.
+	// the last attempt succeeded. When the database is down it says how. It is
+	// ErrPoolSuspended for a caller whose time ran out while the pool was
+	// suspended.
 	Cause error
 
-	// Detail has more lines about it where there is more to say: with
-	// ErrPoolLock, who holds what.
+	// Detail has more about it where there is more to say: with ErrPoolLock, who
+	// holds what; after a time-out, connections that the caller's own goroutine
+	// used last, and may hold still.
 	Detail string
 }
 

@@ -169,7 +169,7 @@ func Example_log() {
 		return a
 	}}))
 	server := akaritest.NewServer(akaritest.Full)
-	pool, _ := akari.New(context.Background(), server.Connector(), akari.Config{PoolName: "orders", MaximumPoolSize: 1, Logger: log})
+	pool, _ := akari.New(context.Background(), server.Connector(), akari.Config{PoolName: "orders", MaximumPoolSize: 1, SessionReset: akari.ResetOff, Logger: log})
 	pool.Close()
 	// Output:
 	// level=INFO msg="orders - Starting..." pool=orders

@@ -88,6 +88,9 @@ func newBenchOn(t *testing.T, server *akaritest.Server, cfg akari.Config) *bench
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(b.log)
 	}
+	if cfg.Dialect == akari.DialectAuto && cfg.SessionReset == akari.ResetDirty {
+		cfg.SessionReset = akari.ResetOff // the fake's statements are in no dialect: each might change the session
+	}
 	if cfg.PoolName == "" {
 		cfg.PoolName = "test"
 	}

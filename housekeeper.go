@@ -38,6 +38,7 @@ type housekeeperEnv struct {
 	fill     func() (asked bool)
 	log      func(slog.Level, string, ...slog.Attr)
 	stats    func(prefix string)
+	advise   func() // says what is set up against the pool's purpose
 }
 
 // firstPass is how long after its start a pool is looked after first.
@@ -77,6 +78,7 @@ func (h *housekeeper) pass() {
 		return
 	}
 	h.trim()
+	h.env.advise()
 	h.env.stats("Pool ")
 	if !h.env.fill() {
 		h.env.log(slog.LevelDebug, "Fill pool skipped, pool has sufficient level or currently being filled.")

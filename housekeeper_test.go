@@ -40,6 +40,7 @@ func TestHousekeeperReadsTheClock(t *testing.T) {
 				suspect:  func() { did = append(did, "suspect") },
 				fill:     func() bool { did = append(did, "fill"); return true },
 				stats:    func(string) {},
+				advise:   func() {},
 				log:      func(l slog.Level, text string, _ ...slog.Attr) { said = append(said, text) },
 			}}
 			h.mono, h.wall = mono, wall

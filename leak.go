@@ -28,6 +28,7 @@ type leakWatch struct {
 	mu      sync.Mutex // guards what follows; nothing else is taken while it is held
 	timer   *time.Timer
 	armed   bool
+	due     time.Time // of the next look, while armed
 	stopped bool
 }
 
@@ -45,10 +46,11 @@ func (w *leakWatch) lent(e *entry, now int64, threshold time.Duration) {
 func (w *leakWatch) arm(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.armed || w.stopped {
+	due := time.Now().Add(d)
+	if w.stopped || w.armed && !due.Before(w.due) {
 		return
 	}
-	w.armed = true
+	w.armed, w.due = true, due
 	if w.timer == nil {
 		w.timer = time.AfterFunc(d, w.look)
 	} else {
@@ -57,7 +59,7 @@ func (w *leakWatch) arm(d time.Duration) {
 }
 
 // look reports what is due and returns at the time of the next: no loan that
-// begins later can be due before that.
+// begins later is due before that, unless the threshold was lowered.
 func (w *leakWatch) look() {
 	w.mu.Lock()
 	w.armed = false

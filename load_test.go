@@ -138,11 +138,11 @@ func TestSaturatedPoolRecovers(t *testing.T) {
 		for range 50 { // all at once, to begin with
 			wg.Go(request)
 		}
-		for i := range 300 { // then ten a second, which ten connections can just serve
-			time.Sleep(100 * time.Millisecond)
+		for i := range 300 { // then nine a second, where ten connections can serve ten
+			time.Sleep(time.Second / 9)
 			wg.Go(request)
 			if i == 199 {
-				t.Logf("%d time-outs in the first twenty seconds", timeouts.Swap(0))
+				t.Logf("%d time-outs in the first 200 requests", timeouts.Swap(0))
 			}
 		}
 		if n := timeouts.Load(); n != 0 {

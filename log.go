@@ -47,11 +47,10 @@ func fire[E any](p *Pool, f func(E), event func() E) {
 
 // notices are what the log has said and need not say again, or not so soon.
 type notices struct {
-	cannotPing, pooler sync.Once
+	cannotPing, pooler, unknown, facade sync.Once
 
 	invalid sparing // failed validations
 	broken  sparing // connections lost in use
-	empty   sparing // no connection left and none to be had
 }
 
 // sparing lets a message through now and then and counts the others.

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -31,6 +32,7 @@ type mysqlSession struct {
 	taken    bool
 	database string
 	values   map[string]string // of the session's variables
+	role     string            // the current one; "" if the server knows no roles
 	restore  string            // SET SESSION …; "" if nothing differs from the defaults
 	proved   bool              // a reset was compared with the snapshot once, and equalled it
 	hopeless bool              // it did not: close connections instead
@@ -46,6 +48,13 @@ var volatileVariables = map[string]bool{
 }
 
 func inspectMySQL(ctx context.Context, p *Pool, e *entry) error {
+	// The number by which SHOW PROCESSLIST knows it: the driver does not keep it.
+	if row, err := queryTextRow(ctx, e.conn, "SELECT CONNECTION_ID()"); err == nil {
+		e.probes.backendID, _ = strconv.ParseUint(row[0], 10, 64)
+		e.name = nameOf(e.caps.profile, e.id, e.probes.backendID)
+	} else if !e.alive() || isBadConn(err) || isNetwork(err) {
+		return err
+	}
 	m := &p.mysql
 	m.mu.Lock()
 	wanted := m.wanted && !m.taken && !m.hopeless
@@ -54,6 +63,10 @@ func inspectMySQL(ctx context.Context, p *Pool, e *entry) error {
 		return nil
 	}
 	database, err := queryTextRow(ctx, e.conn, "SELECT DATABASE()")
+	if err != nil {
+		return err
+	}
+	role, err := mysqlRole(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -67,9 +80,21 @@ func inspectMySQL(ctx context.Context, p *Pool, e *entry) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.taken, m.database, m.values = true, database[0], session
-	m.restore = mysqlRestore(session, global)
+	m.taken, m.database, m.role, m.values = true, database[0], role, session
+	m.restore = mysqlRestore(session, global, e.probes.params)
 	return nil
+}
+
+// mysqlRole is the current role. A reset does not bring the default one back.
+func mysqlRole(ctx context.Context, e *entry) (string, error) {
+	row, err := queryTextRow(ctx, e.conn, "SELECT CURRENT_ROLE()")
+	switch {
+	case err == nil:
+		return row[0], nil
+	case codeOf(err).number != 0:
+		return "", nil // the server has no roles
+	}
+	return "", err
 }
 
 func mysqlVariables(ctx context.Context, conn driver.Conn, scope string) (map[string]string, error) {
@@ -90,11 +115,12 @@ func mysqlVariables(ctx context.Context, conn driver.Conn, scope string) (map[st
 var plainNumber = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?$`)
 
 // mysqlRestore is the statement that makes a session that has the global values
-// look like the given one.
-func mysqlRestore(session, global map[string]string) string {
+// look like the given one. Those that the driver has set itself are named in any
+// case: they may equal the global value now, and not later.
+func mysqlRestore(session, global map[string]string, driverSets []string) string {
 	var sets []string
 	for name, value := range session {
-		if g, ok := global[name]; ok && g != value {
+		if g, ok := global[name]; ok && (g != value || slices.Contains(driverSets, name) || strings.HasPrefix(name, "character_set_c") || name == "character_set_results" || name == "collation_connection") {
 			if !plainNumber.MatchString(value) {
 				value = "'" + strings.ReplaceAll(strings.ReplaceAll(value, `\`, `\\`), "'", "''") + "'"
 			}
@@ -115,7 +141,7 @@ func cleanMySQL(ctx context.Context, p *Pool, e *entry, _ sessionstate.Effect) e
 	m := &p.mysql
 	m.mu.Lock()
 	usable := m.taken && !m.hopeless && e.probes.stream != nil
-	database, restore, proved, want := m.database, m.restore, m.proved, m.values
+	database, role, restore, proved, want := m.database, m.role, m.restore, m.proved, m.values
 	if !m.taken {
 		m.wanted = e.probes.stream != nil
 	}
@@ -136,6 +162,11 @@ func cleanMySQL(ctx context.Context, p *Pool, e *entry, _ sessionstate.Effect) e
 	now, err := queryTextRow(ctx, e.conn, "SELECT DATABASE()")
 	if err != nil {
 		return err
+	}
+	if now, err := mysqlRole(ctx, e); err != nil {
+		return err
+	} else if now != role {
+		return errCloseInstead
 	}
 	if now[0] != database {
 		if database == "" {

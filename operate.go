@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"reflect"
+	"strings"
 	"time"
 )
 
@@ -23,8 +25,8 @@ func (p *Pool) evict(reason CloseReason) int {
 	return len(items)
 }
 
-// EvictConn has one connection replaced, known by its ID from Trace or Conns,
-// and reports whether the pool has it. See Evict.
+// EvictConn has one connection replaced, known by its ID from Trace or the log
+// (the attribute conn), and reports whether the pool has it. See Evict.
 func (p *Pool) EvictConn(id uint64) bool {
 	for _, it := range p.bag.All() {
 		if it.Value.id == id {
@@ -75,19 +77,37 @@ func (p *Pool) Settings() Settings { return *p.live.Load() }
 //	s.MaximumPoolSize = 20
 //	err := pool.Apply(s)
 //
-// As in Config, zero means the default.
+// As in Config, zero means the default. A closed pool answers ErrPoolClosed.
 func (p *Pool) Apply(s Settings) error {
+	if p.gate.now() == gateClosed {
+		return ErrPoolClosed
+	}
 	cfg := p.cfg.apply(s)
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
 	s = cfg.withDefaults().settings()
 	from := *p.live.Swap(&s)
-	p.log(slog.LevelInfo, fmt.Sprintf("Settings changed: %+v", s))
+	p.log(slog.LevelInfo, "Settings changed: "+changes(from, s))
 	fire(p, p.cfg.Trace.SettingsChanged, func() SettingsEvent { return SettingsEvent{p.name, from, s} })
 	p.shrink(s.MaximumPoolSize)
 	p.opener.resized()
 	return nil
+}
+
+// changes says what differs.
+func changes(from, to Settings) string {
+	a, b := reflect.ValueOf(from), reflect.ValueOf(to)
+	var out []string
+	for i := range a.NumField() {
+		if x, y := a.Field(i).Interface(), b.Field(i).Interface(); x != y {
+			out = append(out, fmt.Sprintf("%s from %v to %v", a.Type().Field(i).Name, x, y))
+		}
+	}
+	if out == nil {
+		return "nothing"
+	}
+	return strings.Join(out, ", ")
 }
 
 // shrink closes idle connections above the maximum, and has others closed as
@@ -109,7 +129,7 @@ func (p *Pool) shrink(most int) {
 // connections.
 const closeWait = 10 * time.Second
 
-// Close closes the pool: callers that wait are told at once, idle connections
+// Close closes the pool, and its DB: callers that wait are told at once, idle connections
 // are closed, those in use when they come back. It does not wait for
 // connections in use; Shutdown does. Closing twice does no harm.
 func (p *Pool) Close() error {
@@ -126,6 +146,10 @@ func (p *Pool) finish() error {
 	if n := p.background.wait(closeWait); n > 0 {
 		p.log(slog.LevelWarn, "Closing goes on in the background: the driver does not return", slog.Int("goroutines", n))
 	}
+	p.finished.Do(func() {
+		p.logStats("After shutdown ")
+		p.log(slog.LevelInfo, "Shutdown completed.")
+	})
 	return nil
 }
 
@@ -146,9 +170,7 @@ func (p *Pool) shut() {
 	}
 	p.noteDrained()
 	p.leaks.stop()
-	p.logStats("After shutdown ")
 	fire(p, p.cfg.Trace.Shutdown, func() PoolEvent { return PoolEvent{p.name} })
-	p.log(slog.LevelInfo, "Shutdown completed.")
 }
 
 // Shutdown closes the pool and waits for the connections in use to be returned,
@@ -157,24 +179,31 @@ func (p *Pool) shut() {
 // callers and those that wait are refused at once.
 func (p *Pool) Shutdown(ctx context.Context) error {
 	p.shut()
+	if n := p.bag.Total(); n > 0 {
+		p.log(slog.LevelInfo, "Shutdown waits for connections in use", slog.Int("active", n))
+	}
 	select {
 	case <-p.drained:
 	case <-ctx.Done():
-		if n := p.abort(); n > 0 {
-			return fmt.Errorf("akari: %s - Shutdown: %d connections were still in use: %w", p.name, n, ctx.Err())
+		if held := p.abort(); len(held) > 0 {
+			p.log(slog.LevelWarn, "Shutdown did not wait for connections in use: "+strings.Join(held, ", "), slog.Int("active", len(held)))
+			_ = p.db.Close() // ends its goroutine; comes back here, and finds the pool closed
+			return fmt.Errorf("akari: %s - Shutdown: %d connections were still in use (%s): %w", p.name, len(held), strings.Join(held, ", "), ctx.Err())
 		}
 	}
 	return p.finish()
 }
 
 // abort cuts the sockets of all connections in use. Their users see a network
-// error and return them; the driver is not called, since they are using it.
-func (p *Pool) abort() int {
-	items := p.bag.All()
-	for _, it := range items {
-		if s := it.Value.probes.socket; s != nil {
+// error and return them; the driver is not called, since they are using it. It
+// returns what to say of them.
+func (p *Pool) abort() (held []string) {
+	for _, it := range p.bag.All() {
+		e := it.Value
+		held = append(held, fmt.Sprintf("%s held for %v", e.name, roughly(e.loanTime(p.now()))))
+		if s := e.probes.socket; s != nil {
 			_ = s.Close()
 		}
 	}
-	return len(items)
+	return held
 }

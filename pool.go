@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,6 +34,7 @@ type Pool struct {
 	locks        lockWatch
 	effects      effects
 	tableChanges atomic.Int64 // how often borrowers have changed tables, see settleTables
+	noCache      atomic.Bool  // the server has no room for statements: none are kept
 
 	suspicion suspicion
 	readOnly  readOnlyWatch
@@ -47,6 +49,7 @@ type Pool struct {
 	checked  atomic.Bool          // a connection has been pinged once
 	oversize atomic.Bool          // more connections than the maximum, which was lowered: close what is returned
 	said     notices
+	outage   outage
 
 	stats   counters
 	retired retired
@@ -54,6 +57,7 @@ type Pool struct {
 	background  background    // goroutines that Close waits for
 	drained     chan struct{} // closed when the pool is closed and has no connection left
 	drainedOnce sync.Once
+	finished    sync.Once // the end of closing was logged
 	secrets     *secrets
 }
 
@@ -96,7 +100,7 @@ func newPool(ctx context.Context, src source, cfg Config, hidden *secrets) (*Poo
 	}
 	live := p.cfg.settings()
 	p.live.Store(&live)
-	p.said.invalid.every, p.said.broken.every, p.said.empty.every = time.Second, time.Second, time.Minute
+	p.said.invalid.every, p.said.broken.every = time.Second, time.Second
 	p.suspicion.since.Store(-1)
 	p.leaks.p = p
 	p.locks.p = p
@@ -128,6 +132,7 @@ func newPool(ctx context.Context, src source, cfg Config, hidden *secrets) (*Poo
 		fill:     p.opener.fill,
 		log:      p.log,
 		stats:    p.logStats,
+		advise:   p.adviseOnFacade,
 	}}
 	p.schedule = schedule{
 		now:     p.now,
@@ -139,6 +144,7 @@ func newPool(ctx context.Context, src source, cfg Config, hidden *secrets) (*Poo
 
 	p.log(slog.LevelInfo, "Starting...")
 	if err := p.firstConnection(ctx); err != nil {
+		p.log(slog.LevelError, "Exception during pool initialization.", slog.Any("error", err))
 		_ = p.Close()
 		return nil, &InitError{p.name, err}
 	}
@@ -160,10 +166,8 @@ func (p *Pool) firstConnection(ctx context.Context) error {
 	}
 	start := time.Now()
 	for {
-		attempt, cancel := context.WithTimeout(ctx, p.connectTimeout())
 		began := time.Now()
-		e, err := p.connect(attempt)
-		cancel()
+		e, err := p.connectAside(ctx)
 		p.opener.note(err)
 		if err == nil {
 			p.opener.adopt(time.Since(began))
@@ -177,6 +181,9 @@ func (p *Pool) firstConnection(ctx context.Context) error {
 			return nil
 		}
 		p.stats.openFailed.Add(1)
+		if patience > 0 {
+			p.sayCannotOpen(err, true)
+		}
 		var setup *setupError
 		switch {
 		case errors.As(err, &setup):
@@ -196,10 +203,56 @@ func (p *Pool) firstConnection(ctx context.Context) error {
 	}
 }
 
+// connectAside makes one attempt within the time for one, also if its driver does
+// not mind the context. A connection that comes too late is closed.
+func (p *Pool) connectAside(ctx context.Context) (*entry, error) {
+	limit := p.connectTimeout()
+	attempt, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	type outcome struct {
+		e   *entry
+		err error
+	}
+	came := make(chan outcome) // taken by one of two: the caller, or whoever closes what is late
+	gone := make(chan struct{})
+	p.spawn(func() {
+		o := outcome{nil, errPanicked}
+		defer func() { // also if the driver ends the goroutine
+			select {
+			case came <- o:
+			case <-gone:
+				if o.e != nil {
+					p.closeDriver(o.e)
+				}
+			}
+		}()
+		o.e, o.err = p.connect(attempt)
+	})
+	late := time.NewTimer(later(limit, deafGrace))
+	defer late.Stop()
+	ended := ctx.Done()
+	for {
+		select {
+		case o := <-came:
+			return o.e, o.err
+		case <-ended:
+			ended = nil // and a moment for a driver that minds it
+			late.Reset(deafGrace)
+		case <-late.C:
+			close(gone)
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			return nil, fmt.Errorf("akari: the driver has not connected within %v", limit)
+		}
+	}
+}
+
 // opened tells of a new connection.
 func (p *Pool) opened(e *entry, took time.Duration) {
 	p.stats.opened.Add(1)
 	p.stats.openNanos.Add(int64(took))
+	p.sayOpenAgain()
 	p.log(slog.LevelDebug, "Added connection "+e.name, slog.Uint64("conn", e.id))
 	fire(p, p.cfg.Trace.Opened, func() OpenedEvent { return OpenedEvent{p.name, e.info(), took} })
 	p.schedule.add(e)
@@ -211,10 +264,28 @@ func (p *Pool) now() int64 { return int64(time.Since(p.birth)) }
 // DB returns the pool as a *sql.DB: always the same one. Closing it closes the
 // pool.
 //
-// Its own settings (SetMaxOpenConns, SetMaxIdleConns, SetConnMaxLifetime) are
-// best left alone: they concern the sessions of the facade, not connections.
-// Its Stats do too; see DBStats.
+// Its own settings (SetMaxOpenConns, SetMaxIdleConns, SetConnMaxLifetime) are to
+// be left alone: Config has them all. They concern the sessions of the facade, not
+// connections. With SetMaxOpenConns callers would wait in database/sql, for ever,
+// where the pool does not see them; the log warns of it. Stats concern sessions
+// too; see DBStats.
 func (p *Pool) DB() *sql.DB { return p.db }
+
+// adviseOnFacade warns of a bound that keeps callers away from the pool.
+func (p *Pool) adviseOnFacade() {
+	if n := p.db.Stats().MaxOpenConnections; n > 0 {
+		p.said.facade.Do(func() {
+			p.log(slog.LevelWarn, fmt.Sprintf("SetMaxOpenConns(%d) was called on the pool's DB: callers beyond that wait in database/sql, without time-out; "+
+				"leave it out, Config.MaximumPoolSize is the bound", n))
+		})
+	}
+}
+
+// String names the pool, without what its driver keeps.
+func (p *Pool) String() string { return "akari.Pool(" + p.name + ")" }
+
+// GoString is String.
+func (p *Pool) GoString() string { return p.String() }
 
 // Name returns the pool's name.
 func (p *Pool) Name() string { return p.name }
@@ -317,10 +388,32 @@ func (p *Pool) sentAway(b *budget, why error) error {
 	err.Total, err.Active, err.Idle, err.Waiting = c.total, c.active, c.idle, c.waiting
 	_, _, _, _, err.Cause = p.opener.counts()
 	if err.Timeout() {
+		if err.Detail = p.ownLoans(); p.gate.now() == gateSuspended {
+			err.Cause = ErrPoolSuspended
+		}
 		p.logStats("Timeout failure ")
 	}
 	fire(p, p.cfg.Trace.AcquireFailed, func() AcquireFailedEvent { return AcquireFailedEvent{p.name, err} })
 	return err
+}
+
+// ownLoans says which connections a caller that waited in vain may have itself.
+func (p *Pool) ownLoans() string {
+	c := callerID()
+	if c == unknownCaller {
+		return ""
+	}
+	var own []string
+	for _, it := range p.bag.All() {
+		if e := it.Value; e.caller.Load() == c {
+			own = append(own, e.name)
+		}
+	}
+	if own == nil {
+		return ""
+	}
+	return "the caller's own goroutine was the last to use " + strings.Join(own, ", ") +
+		": connections must be given back, and rows closed, before another one is asked for"
 }
 
 // budget is a caller's time. It starts when the caller first has to wait, so
@@ -406,17 +499,9 @@ func (p *Pool) idle() []*entry {
 // openFailed tells of a failure to open a connection.
 func (p *Pool) openFailed(f openFailure) {
 	p.stats.openFailed.Add(1)
-	level := slog.LevelDebug
-	if f.failures == 1 {
-		level = slog.LevelWarn // once, not for every attempt while the database is down
-	}
-	p.log(level, fmt.Sprintf("Cannot acquire connection from data source: %v", f.err), slog.Any("error", f.err))
-	p.log(slog.LevelDebug, fmt.Sprintf("Connection add failed, sleeping with backoff: %dms", f.retryIn.Milliseconds()), slog.Int("failures", f.failures))
-	if f.empty {
-		if _, say := p.said.empty.allow(p.now()); say && f.failures > 1 {
-			p.log(slog.LevelWarn, "Pool is empty, failed to create/setup connection", slog.Any("error", f.err), slog.Int("failures", f.failures))
-		}
-	}
+	p.sayCannotOpen(f.err, f.empty)
+	p.log(slog.LevelDebug, fmt.Sprintf("Connection add failed, sleeping with backoff: %dms", f.retryIn.Milliseconds()),
+		slog.Any("error", f.err), slog.Int("failures", f.failures))
 	fire(p, p.cfg.Trace.OpenFailed, func() OpenFailedEvent {
 		return OpenFailedEvent{p.name, f.err, f.took, f.failures, f.retryIn}
 	})

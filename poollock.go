@@ -217,13 +217,13 @@ func (w *lockWatch) breakLock(wanted certainty) {
 		for i, x := range slices.Backward(line) {
 			if _, holds := holders[x.Caller]; holds {
 				err.detail = describe(holders)
+				w.p.stats.poolLocks.Add(1) // before the victim is told
 				return i
 			}
 		}
 		return -1
 	})
 	if broken {
-		w.p.stats.poolLocks.Add(1)
 		w.p.log(slog.LevelWarn, "Pool-lock: every connection is held by a caller that waits for another; the newest was failed: "+err.detail)
 	}
 }

@@ -90,6 +90,15 @@ func cleanPostgres(ctx context.Context, p *Pool, e *entry, changed sessionstate.
 	if err := execText(ctx, e.conn, resetSessionSQL); err != nil {
 		return err
 	}
+	if changed&(sessionstate.Listen|sessionstate.Opaque) != 0 && e.probes.drain != nil && !e.probes.drain() {
+		return errCloseInstead
+	}
+	if e.moved && changed&(sessionstate.Prepared|sessionstate.Opaque) == 0 && e.probes.forget != nil {
+		// What pgx has prepared may have the types of other tables.
+		if err := e.probes.forget(ctx); err != nil {
+			return err
+		}
+	}
 	if changed&(sessionstate.Prepared|sessionstate.Opaque) != 0 {
 		// Names given by SQL's PREPARE: only DEALLOCATE ALL finds them all, and
 		// it takes everybody's.
@@ -137,18 +146,16 @@ func inspectPostgres(ctx context.Context, p *Pool, e *entry) error {
 		return nil
 	}
 	var sets []string
-	row, err := queryTextRow(ctx, e.conn, "SELECT coalesce(string_agg(format('SET %I = %L', name, setting), E'\\n'), '') FROM pg_settings"+
-		" WHERE source = 'session' AND name NOT IN ('transaction_isolation', 'transaction_read_only', 'transaction_deferrable')", mode...)
+	err := queryText(ctx, e.conn, "SELECT format('SELECT set_config(%L, %L, false)', name, setting) FROM pg_settings"+
+		" WHERE source = 'session' AND name NOT IN ('transaction_isolation', 'transaction_read_only', 'transaction_deferrable')",
+		func(row []driver.Value) error { sets = append(sets, textOf(row[0])); return nil }, mode...)
 	if err != nil {
 		if !e.alive() {
 			return err
 		}
 		return nil // not quite PostgreSQL
 	}
-	if row[0] != "" {
-		sets = strings.Split(row[0], "\n")
-	}
-	if row, err = queryTextRow(ctx, e.conn, "SELECT quote_ident(current_setting('role'))", mode...); err == nil && row[0] != "none" {
+	if row, err := queryTextRow(ctx, e.conn, "SELECT quote_ident(current_setting('role'))", mode...); err == nil && row[0] != "none" {
 		sets = append(sets, "SET ROLE "+row[0])
 	}
 	e.restore = sets

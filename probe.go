@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"net"
 	"reflect"
+	"strings"
 )
 
 // probes is what can be learnt of a driver's connection without its package
@@ -14,11 +15,14 @@ type probes struct {
 	txStatus  func() byte   // PostgreSQL's: 'I' idle, 'T' in a transaction, 'E' in a failed one
 	cleanedUp chan struct{} // closed once a connection that the driver closes in the background is really gone
 	forget    func(context.Context) error
-	backendID uint64   // the server's number for the connection, from the handshake
-	socket    net.Conn // the bottom one, below TLS
+	drain     func() bool // drops notifications that the driver has received and nobody has asked for; false if there is no end of them
+	backendID uint64      // the server's number for the connection, from the handshake
+	socket    net.Conn    // the bottom one, below TLS
 	// wholeStatements: lib/pq was told by binary_parameters to send parametrised
 	// statements in one piece.
 	wholeStatements bool
+
+	params []string // go-sql-driver: the system variables that the data source name sets, in lower case
 
 	stream net.Conn // what the driver reads and writes: the TLS connection if there is one
 }
@@ -37,6 +41,7 @@ func probePgx(conn driver.Conn) (p probes) {
 	}); ok {
 		p.forget = c.DeallocateAll
 	}
+	p.drain = notificationDrain(pgxConn)
 	pgConn, ok := callMethod(pgxConn, "PgConn")
 	if !ok {
 		return p
@@ -54,6 +59,25 @@ func probePgx(conn driver.Conn) (p probes) {
 		p.setSocket(c.Conn())
 	}
 	return p
+}
+
+// notificationDrain drops what pgx has in store for WaitForNotification: asked
+// with a context that has ended it returns one of those, or an error.
+func notificationDrain(pgxConn any) func() bool {
+	wait := reflect.ValueOf(pgxConn).MethodByName("WaitForNotification")
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if !wait.IsValid() || wait.Type().NumIn() != 1 || wait.Type().In(0) != reflect.TypeFor[context.Context]() || wait.Type().NumOut() != 2 {
+		return nil
+	}
+	return func() bool {
+		for range 1 << 16 {
+			if out := wait.Call([]reflect.Value{reflect.ValueOf(ctx)}); !out[1].IsNil() {
+				return true
+			}
+		}
+		return false
+	}
 }
 
 // probePq reads unexported fields of lib/pq: it exports nothing of the kind. If
@@ -81,6 +105,21 @@ func probeMySQL(conn driver.Conn) (p probes) {
 	c := structOf(innermost(conn))
 	if s, ok := hidden[net.Conn](field(c, "netConn")); ok {
 		p.setSocket(s)
+	}
+	if st := field(c, "status"); st.IsValid() && st.CanAddr() && st.Kind() == reflect.Uint16 {
+		// What the server said last: also a transaction that autocommit=0 has begun.
+		status := (*uint16)(st.Addr().UnsafePointer())
+		p.txStatus = func() byte {
+			if *status&1 != 0 {
+				return 'T'
+			}
+			return 'I'
+		}
+	}
+	if params := field(pointed(field(c, "cfg")), "Params"); params.IsValid() && params.Kind() == reflect.Map && params.Type().Key().Kind() == reflect.String {
+		for _, k := range params.MapKeys() {
+			p.params = append(p.params, strings.ToLower(k.String()))
+		}
 	}
 	if z := field(c, "compress"); !z.IsValid() || z.Kind() != reflect.Bool || z.Bool() {
 		p.stream = nil // packets have another form when they are compressed
@@ -137,6 +176,14 @@ func field(s reflect.Value, name string) reflect.Value {
 		return reflect.Value{}
 	}
 	return s.FieldByName(name)
+}
+
+// pointed returns what an unexported field points to.
+func pointed(f reflect.Value) reflect.Value {
+	if !f.IsValid() || !f.CanAddr() || f.Kind() != reflect.Pointer || f.IsNil() {
+		return reflect.Value{}
+	}
+	return reflect.NewAt(f.Type(), f.Addr().UnsafePointer()).Elem().Elem()
 }
 
 // hidden returns the value of an unexported field of type T. The field is only

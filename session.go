@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"fmt"
+	"strconv"
 
 	"github.com/akaripool/akari/internal/sessionstate"
 )
@@ -22,12 +24,13 @@ type session struct {
 
 	opCtx context.Context // of the last operation
 
-	e      *entry // borrowed; nil between uses and before the first operation
-	used   bool   // a statement was sent on e in this use
-	inCall bool   // the driver is being called; still set when it panicked
-	ended  bool   // the driver panicked in this use: it has no connection any more, and must not get another
-	failed error  // binding failed where the error could not be returned
-	asked  bool   // the driver has told database/sql to prepare (ErrSkip) in this use
+	e        *entry // borrowed; nil between uses and before the first operation
+	used     bool   // a statement was sent on e in this use
+	inCall   bool   // the driver is being called; still set when it panicked
+	ended    bool   // the driver panicked in this use: it has no connection any more, and must not get another
+	failed   error  // binding failed where the error could not be returned
+	deferred bool   // arguments are to be converted once there is a connection
+	asked    bool   // the driver has told database/sql to prepare (ErrSkip) in this use
 
 	cancelled bool // a statement of this use ended with its context
 	tx        driver.Tx
@@ -80,6 +83,7 @@ func (s *session) Raw() driver.Conn {
 		return nil
 	}
 	e.changed |= sessionstate.Opaque
+	e.meaningChanged(ownNames)
 	s.used = true
 	return e.conn
 }
@@ -119,6 +123,9 @@ func (s *session) unbind() {
 	}
 	s.endContexts(e)
 	e.settleTables(s.p)
+	if e.moved {
+		e.stmts.discardAll()
+	}
 	*s = session{p: s.p}
 	s.p.giveBack(e)
 }
@@ -144,6 +151,7 @@ type call struct {
 	e        *entry
 	text     *statement
 	prepared *prepared // the prepared statement that is executed, if one is
+	inTx     bool      // a transaction was open before
 	tries    int
 }
 
@@ -187,6 +195,7 @@ func (s *session) beginText(ctx context.Context, c *call, query string) error {
 		return err
 	}
 	c.text = s.p.effects.of(s.p, c.e.caps.profile.dialect, query)
+	c.inTx = s.tx != nil || c.e.inTx
 	c.e.note(c.text.effect)
 	return nil
 }
@@ -198,13 +207,13 @@ func (s *session) end(c *call, err error, harmless bool) error {
 	s.inCall = false
 	first := !s.used
 	s.used = true
-	if err == nil {
-		if c.text != nil {
-			c.e.noteDone(s.p, c.text)
-		}
-		return nil
+	if c.text != nil && err != driver.ErrSkip {
+		c.e.settled(s.p, c.text, err)
 	}
-	if err == driver.ErrSkip {
+	switch err {
+	case nil:
+		return nil
+	case driver.ErrSkip:
 		s.used = !first // nothing was sent
 		s.asked = true
 		return err
@@ -214,7 +223,9 @@ func (s *session) end(c *call, err error, harmless bool) error {
 
 var errAgain = errors.New("akari: begin again")
 
-// fail decides what an error means for the connection and for the caller.
+// fail decides what an error means for the connection and for the caller. Never
+// does it return driver.ErrBadConn for a statement that the server may have
+// executed: database/sql would send it again.
 func (s *session) fail(c *call, err error, first, harmless bool) error {
 	p, e := s.p, c.e
 	if isContext(err) {
@@ -223,9 +234,17 @@ func (s *session) fail(c *call, err error, first, harmless bool) error {
 			e.suspect = true // the driver cannot say whether the connection survived
 		}
 	}
+	unsent, refused := nothingSent(e, err), wasRefused(err)
+	fate := s.fate(c)
 	found := p.judge(err)
-	refused := wasRefused(err)
-	if found == troubleNone && e.died() && !isContext(err) {
+	switch {
+	case refused && found == troubleBroken:
+		e.doom.CompareAndSwap(0, uint32(CloseBroken)) // the session goes on until it is given back
+		p.reportBroken(e, err)
+		return err
+	case found == troubleBroken && isNetwork(err) && e.probes.closed != nil && !e.probes.closed():
+		found = troubleNone // an argument's own io.EOF, met while pgx encoded it
+	case found == troubleNone && e.died() && !isContext(err):
 		if refused { // lib/pq closes after a statement that was cancelled
 			e.broken = err
 			return err
@@ -234,7 +253,6 @@ func (s *session) fail(c *call, err error, first, harmless bool) error {
 	}
 	switch found {
 	case troubleBroken:
-		unsent := nothingSent(e, err)
 		alone := first && s.tx == nil // nobody has seen anything of this connection
 		if unsent && !alone && e.probes.closed != nil && !e.probes.closed() {
 			return err // pgx, which is busy with rows that are open still
@@ -244,18 +262,54 @@ func (s *session) fail(c *call, err error, first, harmless bool) error {
 		case alone && (unsent || harmless) && c.tries < maxTries && s.ctxAlive():
 			s.rebind()
 			return errAgain
-		case s.tx == nil && !e.inTx && !unsent && !refused && !harmless:
+		case fate == itsOwn && !unsent && !harmless:
 			return &outcomeUnknown{err}
 		}
 	case troubleReadOnly:
 		p.metReadOnly(e, s.txRO || e.changed&sessionstate.ReadOnlyTx != 0 || p.cfg.ReadOnly)
 	case troubleStale:
-		if c.prepared != nil {
-			e.stmts.discard(c.prepared)
+		return s.stale(c, err)
+	case troubleNone:
+		if isBadConn(err) && fate == itsOwn && !unsent && !harmless {
+			return &outcomeUnknown{err} // Config.Adjudicate may call it harmless, it is not
 		}
-		if s.tx == nil && !e.inTx && c.tries < maxTries {
-			return errAgain
+	}
+	return err
+}
+
+// fate is what becomes of a statement whose connection is lost.
+type fate uint8
+
+const (
+	itsOwn        fate = iota // it may have been executed
+	ofTransaction             // it is rolled back with the transaction that it is a part of
+)
+
+// fate says which it is. A text that may end the transaction it begins in, or
+// begins one and ends it, has a fate of its own.
+func (s *session) fate(c *call) fate {
+	if c.inTx && (c.text == nil || !c.text.endsTx) {
+		return ofTransaction
+	}
+	return itsOwn
+}
+
+// stale deals with a prepared statement that the tables, or the session, have
+// changed under. Nothing was executed if it was but one statement; that is known
+// of a prepared one, and of several in PostgreSQL, which executes all or none.
+func (s *session) stale(c *call, err error) error {
+	e := c.e
+	again := !c.inTx && !e.inTx && c.tries < maxTries &&
+		(c.prepared != nil || e.caps.profile.dialect == DialectPostgreSQL) &&
+		(c.text == nil || c.text.effect&(sessionstate.Opaque|sessionstate.Prepared|sessionstate.TxBegin|sessionstate.TxEnd) == 0)
+	if c.prepared != nil {
+		e.stmts.discard(c.prepared)
+		if again { // pgx would find the stale one by its text
+			err = e.stmts.closeUnused(e.uses.Load())
 		}
+	}
+	if again && !isBadConn(err) {
+		return errAgain
 	}
 	return err
 }
@@ -301,29 +355,65 @@ func (s *session) rebind() {
 }
 
 // CheckNamedValue lets the driver convert an argument. It comes before the
-// operation and without a context. If no connection is to be had the operation,
-// which comes next, says so.
+// operation and without a context, so a connection is not waited for here: if
+// there is none yet the argument is converted when the operation has one.
 func (s *session) CheckNamedValue(nv *driver.NamedValue) error {
-	caps := s.p.caps.Load()
-	if s.e != nil {
-		caps = s.e.caps
-	}
-	if caps != nil && !caps.namedValueChk {
-		return driver.ErrSkip
-	}
-	e, err := s.bind(s.useContext())
-	if err != nil {
-		s.failed = err
+	if s.e == nil {
+		caps := s.p.caps.Load()
+		if caps != nil && !caps.namedValueChk {
+			return driver.ErrSkip
+		}
+		s.deferred = true
 		return nil
 	}
-	if !e.caps.namedValueChk {
+	if s.e.broken != nil { // the operation says so
+		return nil
+	}
+	if !s.e.caps.namedValueChk {
 		return driver.ErrSkip
 	}
 	s.inCall = true
 	defer s.guard()
-	err = e.conn.(driver.NamedValueChecker).CheckNamedValue(nv)
+	err := s.e.conn.(driver.NamedValueChecker).CheckNamedValue(nv)
 	s.inCall = false
 	return err
+}
+
+// arguments converts, in place, those that CheckNamedValue has put off, the way
+// database/sql does. Nothing has been sent if it fails.
+func (s *session) arguments(e *entry, args []driver.NamedValue) ([]driver.NamedValue, error) {
+	if !s.deferred {
+		return args, nil
+	}
+	s.deferred = false
+	var checker driver.NamedValueChecker
+	if e.caps.namedValueChk {
+		checker = e.conn.(driver.NamedValueChecker)
+	}
+	out := args[:0]
+	for _, nv := range args {
+		nv.Ordinal = len(out) + 1
+		err := driver.ErrSkip
+		if checker != nil {
+			err = checker.CheckNamedValue(&nv)
+		}
+		if err == driver.ErrSkip {
+			nv.Value, err = driver.DefaultParameterConverter.ConvertValue(nv.Value)
+		}
+		switch err {
+		case nil:
+			out = append(out, nv)
+		case driver.ErrRemoveArgument:
+		default:
+			s.inCall = false
+			which := "$" + strconv.Itoa(nv.Ordinal)
+			if nv.Name != "" {
+				which = fmt.Sprintf("with name %q", nv.Name)
+			}
+			return nil, fmt.Errorf("sql: converting argument %s type: %w", which, err)
+		}
+	}
+	return out, nil
 }
 
 // ExecContext runs a statement as database/sql would on the driver's own
@@ -332,6 +422,10 @@ func (s *session) ExecContext(ctx context.Context, query string, args []driver.N
 	defer s.guard()
 	for c := (call{}); ; {
 		if err := s.beginText(ctx, &c, query); err != nil {
+			return nil, err
+		}
+		args, err := s.arguments(c.e, args)
+		if err != nil {
 			return nil, err
 		}
 		var res driver.Result
@@ -344,7 +438,7 @@ func (s *session) ExecContext(ctx context.Context, query string, args []driver.N
 			} else {
 				res, err = execOn(ctx, c.e, query, args)
 			}
-			watch()
+			watch.end()
 		}
 		if err = s.end(&c, err, harmless); err == nil {
 			return res, nil
@@ -361,6 +455,10 @@ func (s *session) QueryContext(ctx context.Context, query string, args []driver.
 		if err := s.beginText(ctx, &c, query); err != nil {
 			return nil, err
 		}
+		args, err := s.arguments(c.e, args)
+		if err != nil {
+			return nil, err
+		}
 		var rows driver.Rows
 		st, err := s.cached(ctx, &c, query, args)
 		harmless := err != nil
@@ -371,7 +469,7 @@ func (s *session) QueryContext(ctx context.Context, query string, args []driver.
 			} else {
 				rows, err = queryOn(ctx, c.e, query, args)
 			}
-			watch()
+			rows = watched(rows, err, watch)
 		}
 		if err = s.end(&c, err, harmless); err == nil {
 			s.reading()
@@ -460,11 +558,12 @@ func (s *session) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx
 		}
 		watch := s.watch(ctx, c.e)
 		tx, err := beginOn(ctx, c.e, opts)
-		watch()
+		watch.end()
 		switch err = s.end(&c, err, true); {
 		case err == nil:
 			c.e.inTx = true
 			s.tx, s.txCtx, s.txRO = tx, ctx, opts.ReadOnly
+			c.e.held(gripRows) // it may be given to another goroutine, which is known once it uses it
 			return (*transaction)(s), nil
 		case err != errAgain:
 			return nil, err
@@ -505,7 +604,7 @@ func (s *session) Ping(ctx context.Context) error {
 		if c.e.caps.pinger {
 			err = c.e.conn.(driver.Pinger).Ping(ctx)
 		}
-		watch()
+		watch.end()
 		if err = s.end(&c, err, true); err != errAgain {
 			return err
 		}
@@ -543,7 +642,7 @@ func (s *session) endTx(do func(driver.Tx) error, commit bool) error {
 	s.inCall = true
 	watch := s.watch(ctx, e)
 	err := do(tx)
-	watch()
+	watch.end()
 	s.inCall = false
 	s.tx, s.txCtx = nil, nil
 	if err == nil {
@@ -556,11 +655,21 @@ func (s *session) endTx(do func(driver.Tx) error, commit bool) error {
 		}
 		return nil
 	}
-	if s.p.judge(err) != troubleBroken && (!e.died() || isContext(err)) {
+	unknown := commit && !wasRefused(err) && !nothingSent(e, err)
+	switch {
+	case isContext(err):
+		if unknown {
+			return &outcomeUnknown{err}
+		}
+		return err
+	case s.p.judge(err) != troubleBroken && !e.died():
+		if unknown && isBadConn(err) {
+			return &outcomeUnknown{err}
+		}
 		return err // e.inTx stays: whether it is over is seen to when the connection comes back
 	}
 	s.lost(err)
-	if commit && !nothingSent(e, err) {
+	if unknown {
 		return &outcomeUnknown{err}
 	}
 	return err

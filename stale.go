@@ -6,76 +6,117 @@ import (
 	"github.com/akaripool/akari/internal/sessionstate"
 )
 
-// PostgreSQL refuses a prepared statement once a change of a table has changed
-// what it returns (0A000, "cached plan must not change result type"). Outside of
-// a transaction the pool prepares again; within one the transaction is lost. A
-// program whose driver prepares each text anew never sees that error, and must
-// not because of the pool's cache: so the cache forgets when a table changes.
+// A prepared statement is more than its text: the server has looked up what the
+// names in it mean. When tables change, or the session changes how it looks names
+// up, a statement that is kept is no longer what the program would get without a
+// pool, whose driver prepares each text anew:
 //
-// A change made by somebody else than the pool's own borrowers is met with the
-// error. It is the same with every cache of statements, as pgx's and JDBC's.
+//   - PostgreSQL refuses it if its result would change (0A000), which loses a
+//     transaction; the types of its parameters stay as they were, without a word;
+//   - MySQL goes on in the database, and with the sql_mode, in which it was
+//     prepared.
+//
+// So the cache forgets when a text changes any of that. Changes to tables made by
+// others than the pool's own borrowers are not seen; it is the same with every
+// cache of statements, as pgx's and JDBC's.
 
-// tableChange is what a text may do to tables.
-type tableChange uint8
+// change is what a text may do to the meaning of others.
+type change uint8
 
 const (
-	tablesStay   tableChange = iota
-	ownTables                // those that only its session sees
-	sharedTables             // those of all
+	noChange     change = iota
+	ownNames            // for its session: search_path, the database, temporary tables
+	sharedTables        // for everybody
 )
 
-// tableChangeOf looks for the words of DDL anywhere in the text. One that is a
-// name or in a literal costs no more than to prepare again.
-func tableChangeOf(d Dialect, effect sessionstate.Effect, query string) tableChange {
-	if d != DialectPostgreSQL {
-		return tablesStay // the others prepare again by themselves
+// changeOf looks for the words of DDL anywhere in the text. One that is a name or
+// in a literal costs no more than to prepare again.
+func changeOf(d Dialect, effect sessionstate.Effect, query string) change {
+	const names = sessionstate.Temporary | sessionstate.Prepared | sessionstate.Opaque
+	switch d {
+	case DialectSQLite:
+		return noChange // it prepares again by itself
+	case DialectPostgreSQL:
+	default:
+		if effect&(names|sessionstate.Settings) != 0 {
+			return ownNames
+		}
+		return noChange
+	}
+	found := noChange
+	if effect&names != 0 {
+		found = ownNames
 	}
 	for word := range strings.FieldsFuncSeq(query, notInWord) {
 		switch {
-		case strings.EqualFold(word, "alter"), strings.EqualFold(word, "drop"):
-			return sharedTables
-		case strings.EqualFold(word, "create"):
-			if effect&sessionstate.Temporary == 0 {
-				return sharedTables
+		case is(word, "alter", "drop"), is(word, "create") && effect&sessionstate.Temporary == 0:
+			return max(found, sharedTables)
+		case effect&sessionstate.Settings != 0 && is(word, "search_path", "schema", "role", "authorization", "set_config", "reset"):
+			found = max(found, ownNames)
+		}
+	}
+	return found
+}
+
+// endsTx reports whether a text may end a transaction that it begins in.
+func endsTx(d Dialect, effect sessionstate.Effect, query string) bool {
+	if effect&(sessionstate.TxEnd|sessionstate.Opaque) != 0 {
+		return true
+	}
+	if d == DialectMySQL { // DDL commits
+		for word := range strings.FieldsFuncSeq(query, notInWord) {
+			if is(word, "alter", "create", "drop", "truncate", "rename", "grant", "revoke", "lock", "begin", "start") {
+				return true
 			}
 		}
 	}
-	if effect&(sessionstate.Temporary|sessionstate.Opaque) != 0 {
-		return ownTables
+	return false
+}
+
+// is compares a word with others, in lower case.
+func is(word string, others ...string) bool {
+	for _, o := range others {
+		if strings.EqualFold(word, o) {
+			return true
+		}
 	}
-	return tablesStay
+	return false
 }
 
 func notInWord(r rune) bool {
 	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_' || r >= 0x80)
 }
 
-// tablesChanged takes down what a statement that has succeeded may have done to
-// tables.
-func (e *entry) tablesChanged(change tableChange) {
-	if change != tablesStay {
-		e.tables = max(e.tables, change)
-		e.stmts.discardAll()
-	}
-}
-
-// settleTables is called when a transaction, or a loan, has ended, whichever
-// way: what was prepared since the change may be as stale as what was before.
-func (e *entry) settleTables(p *Pool) {
-	switch e.tables {
-	case tablesStay:
+// meaningChanged takes down what a text that was executed, or partly, may have done.
+func (e *entry) meaningChanged(c change) {
+	switch c {
+	case noChange:
 		return
 	case sharedTables:
-		p.tableChanges.Add(1)
+		e.stmts.discardAll()
+		e.tables = true
+	default:
+		e.stmts.unshare(e.uses.Load())
 	}
-	e.tables = tablesStay
-	e.stmts.discardAll()
+	e.moved = e.moved || c != sharedTables
+}
+
+// settleTables is called when a transaction, or a loan, has ended, whichever way:
+// what was prepared since a table was changed may be as stale as what was before.
+func (e *entry) settleTables(p *Pool) {
+	if e.tables {
+		e.tables = false
+		e.stmts.discardAll()
+		p.tableChanges.Add(1)
+	} else if e.moved {
+		e.stmts.unshare(e.uses.Load()) // SET LOCAL is over
+	}
 }
 
 // freshStatements drops statements that were prepared before tables were changed.
 func (e *entry) freshStatements(p *Pool) {
 	if n := p.tableChanges.Load(); n != e.stmts.tableChanges {
-		e.stmts.discardAll()
+		e.stmts.unshare(e.uses.Load())
 		e.stmts.tableChanges = n
 	}
 }

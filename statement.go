@@ -3,6 +3,7 @@ package akari
 import (
 	"context"
 	"database/sql/driver"
+	"log/slog"
 	"slices"
 )
 
@@ -105,14 +106,43 @@ func (st *statements) discardAll() {
 	}
 }
 
+// unshare takes all out for those who look for a text from now on: to the
+// session it means something else. A statement that a handle has prepared in
+// this loan stays as it is for that handle, as it would without a pool.
+func (st *statements) unshare(loan int64) {
+	for p := st.last; p != nil; p = st.last {
+		if p.user == nil || p.userIn != loan {
+			st.discard(p)
+			continue
+		}
+		delete(st.byText, p.text)
+		st.unlink(p)
+		st.leftOver = append(st.leftOver, p)
+	}
+}
+
+// closeUnused closes what was left over, but for those in use by a handle.
+func (st *statements) closeUnused(loan int64) error {
+	var keep []*prepared
+	for i, p := range st.leftOver {
+		if !p.gone && p.user != nil && p.userIn == loan {
+			keep = append(keep, p)
+			continue
+		}
+		if err := p.stmt.Close(); err != nil && isBadConn(err) {
+			st.leftOver = append(keep, st.leftOver[i+1:]...)
+			return err
+		}
+	}
+	st.leftOver = keep
+	return nil
+}
+
 // closeAll closes all, before a connection of a driver that keeps its database
 // in the process: SQLite holds the file open until the last statement is gone.
 func (st *statements) closeAll() {
 	st.discardAll()
-	for _, p := range st.leftOver {
-		_ = p.stmt.Close() // the connection is next, and its error is reported
-	}
-	st.leftOver = nil
+	_ = st.closeLeftOver() // the connection is next, and its error is reported
 }
 
 // forget forgets all: the server has dropped them, or will with the connection.
@@ -132,6 +162,12 @@ func (st *statements) tidy() error {
 	for len(st.byText) > st.limit {
 		st.discard(st.last)
 	}
+	return st.closeLeftOver()
+}
+
+// closeLeftOver closes what is not to be used again. An error matters only if it
+// says that the connection is lost.
+func (st *statements) closeLeftOver() error {
 	for _, p := range st.leftOver {
 		if err := p.stmt.Close(); err != nil && isBadConn(err) {
 			return err
@@ -153,7 +189,18 @@ func (p *Pool) statementLimit(d *profile) int {
 // prepared.
 func (p *Pool) caches(d *profile) bool {
 	n := p.cfg.StatementCacheSize
-	return n > 0 || n == 0 && d.statementCache > 0
+	return (n > 0 || n == 0 && d.statementCache > 0) && !p.noCache.Load()
+}
+
+// makeRoom closes the statements that a connection keeps, and has the pool keep
+// no more, when the server has no room for another one
+// (max_prepared_stmt_count, which counts those of all connections).
+func (p *Pool) makeRoom(e *entry) error {
+	if p.noCache.CompareAndSwap(false, true) {
+		p.log(slog.LevelWarn, "The server holds as many prepared statements as it allows (max_prepared_stmt_count): the pool keeps none from now on; see Config.StatementCacheSize")
+	}
+	e.stmts.unshare(e.uses.Load())
+	return e.stmts.closeUnused(e.uses.Load())
 }
 
 // cached returns the statement that a parametrised text is executed with, which
@@ -162,7 +209,7 @@ func (p *Pool) caches(d *profile) bool {
 // text that occurs once would cost a round trip more.
 func (s *session) cached(ctx context.Context, c *call, query string, args []driver.NamedValue) (driver.Stmt, error) {
 	e, d := c.e, &c.e.caps.profile
-	if len(args) == 0 || !d.prepares || e.pooled || c.text.copies || !s.p.caches(d) || c.text.seen.Add(1) == 1 {
+	if len(args) == 0 || !d.prepares || e.pooled || e.probes.wholeStatements || c.text.copies || !s.p.caches(d) || c.text.seen.Add(1) == 1 {
 		return nil, nil
 	}
 	p, err := s.prepared(ctx, e, query, nil)
@@ -258,7 +305,10 @@ func (s *session) prepared(ctx context.Context, e *entry, text string, h *stmt) 
 	if p == nil || shared {
 		watch := s.watch(ctx, e)
 		st, err := prepareOn(ctx, e.conn, text)
-		watch()
+		if err != nil && codeOf(err).number == 1461 && s.p.makeRoom(e) == nil {
+			st, err = prepareOn(ctx, e.conn, text)
+		}
+		watch.end()
 		if err != nil {
 			return nil, err
 		}
@@ -322,7 +372,7 @@ func (h *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (drive
 			} else {
 				res, err = execPrepared(ctx, p.stmt, args)
 			}
-			watch()
+			watch.end()
 		}
 		if err = s.end(&c, err, harmless); err == nil {
 			return res, nil
@@ -350,7 +400,7 @@ func (h *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driv
 			} else {
 				rows, err = queryPrepared(ctx, p.stmt, args)
 			}
-			watch()
+			rows = watched(rows, err, watch)
 		}
 		if err = s.end(&c, err, harmless); err == nil {
 			s.reading()
@@ -429,6 +479,9 @@ func (h *stmt) bound() (driver.Stmt, bool) {
 // connection.
 func (h *stmt) CheckNamedValue(nv *driver.NamedValue) error {
 	if !h.checks {
+		if h.s.e == nil {
+			h.bound() // the context of this use is that of the operation
+		}
 		return h.s.CheckNamedValue(nv)
 	}
 	st, ok := h.bound()

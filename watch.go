@@ -13,7 +13,14 @@ const abortGrace = 500 * time.Millisecond
 
 var errAborted = errors.New("akari: closed under a driver that did not mind the end of its context")
 
-func noWatch() {}
+// endWatch ends a watch; nil if there is none.
+type endWatch func()
+
+func (w endWatch) end() {
+	if w != nil {
+		w()
+	}
+}
 
 // watch guards a call of a driver whose reads outlast their context: lib/pq
 // waits for an answer even when the network has gone silent. Some time after
@@ -24,9 +31,9 @@ func noWatch() {}
 // The function returned ends the watch. Either it or the closing comes first: a
 // connection that was closed at the last moment, when the call had succeeded, is
 // not lent again.
-func (s *session) watch(ctx context.Context, e *entry) func() {
+func (s *session) watch(ctx context.Context, e *entry) endWatch {
 	if !e.caps.profile.deafToContext || ctx.Done() == nil || e.probes.socket == nil {
-		return noWatch
+		return nil
 	}
 	var over atomic.Bool // won by whoever is first
 	returned := make(chan struct{})

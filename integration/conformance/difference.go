@@ -236,11 +236,10 @@ var Differences = []Difference{
 		Ends:   true,
 	},
 	{
-		Name:   "a connection that pgx has closed",
+		Name:   "a connection that the driver has closed",
 		Why:    "See above: it is not asked again.",
-		Case:   "contexts/over while it runs",
-		Driver: "pgx",
-		Bare:   regexp.MustCompile(`^Rollback: error .*conn closed`),
+		Case:   "*",
+		Bare:   regexp.MustCompile(`^Rollback: error .*(conn closed|invalid connection)`),
 		Pooled: regexp.MustCompile(`^Rollback: error == driver\.ErrBadConn `),
 	},
 	{
@@ -325,8 +324,8 @@ var Differences = []Difference{
 		Name:   "a context that ends between result sets",
 		Why:    "Whether database/sql notices before the next set is asked for is left to chance.",
 		Case:   "contexts/over between sets",
-		Bare:   regexp.MustCompile(`^(NextResultSet|\w+ Err:|Close:) ?`),
-		Pooled: regexp.MustCompile(`^(NextResultSet (true|false)|\w+ Err: (ok|error == context\.Canceled .*)|Close: (ok|error == context\.Canceled .*))$`),
+		Bare:   regexp.MustCompile(`^(NextResultSet|\w+ Err:|Close:|Rollback:) ?`),
+		Pooled: regexp.MustCompile(`^(NextResultSet (true|false)|(\w+ Err|Close|Rollback): (ok|error == context\.Canceled .*))$`),
 	},
 	{
 		Name:   "Ping on a connection that was lost in a transaction",

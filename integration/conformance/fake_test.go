@@ -39,6 +39,9 @@ func fakeBare(server *akaritest.Server, conns int) *Target {
 
 // fakePooled is the fake driver under the pool.
 func fakePooled(t testing.TB, server *akaritest.Server, v variant) (target *Target, done func()) {
+	if v.cfg.SessionReset == akari.ResetDirty {
+		v.cfg.SessionReset = akari.ResetOff // the fake's statements are in no dialect
+	}
 	open := func() (*akari.Pool, error) {
 		var pool atomic.Pointer[akari.Pool]
 		p, err := akari.New(t.Context(), server.Connector(), v.config(func(id uint64) {

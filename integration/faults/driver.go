@@ -95,6 +95,7 @@ func (b *fake) open(ctx context.Context, size int, cfg akari.Config) error {
 	}
 	cfg.MaximumPoolSize, cfg.MinimumIdle = size, akari.None
 	cfg.InitializationFailTimeout = akari.DontTry
+	cfg.SessionReset = akari.ResetOff // the fake's statements are in no dialect
 	cfg.Logger = slog.New(slog.DiscardHandler)
 	p, err := akari.New(ctx, b.server.Connector(), cfg)
 	if err == nil {
