@@ -215,7 +215,7 @@ func (p *Pool) connectAside(ctx context.Context) (*entry, error) {
 	}
 	came := make(chan outcome) // taken by one of two: the caller, or whoever closes what is late
 	gone := make(chan struct{})
-	p.spawn(func() {
+	go func() { // Close does not wait for it
 		o := outcome{nil, errPanicked}
 		defer func() { // also if the driver ends the goroutine
 			select {
@@ -227,7 +227,7 @@ func (p *Pool) connectAside(ctx context.Context) (*entry, error) {
 			}
 		}()
 		o.e, o.err = p.connect(attempt)
-	})
+	}()
 	late := time.NewTimer(later(limit, deafGrace))
 	defer late.Stop()
 	ended := ctx.Done()

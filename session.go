@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/akaripool/akari/internal/sessionstate"
 )
@@ -151,6 +152,7 @@ type call struct {
 	e        *entry
 	text     *statement
 	prepared *prepared // the prepared statement that is executed, if one is
+	kept     bool      // and it was prepared for an earlier call
 	inTx     bool      // a transaction was open before
 	tries    int
 }
@@ -238,6 +240,8 @@ func (s *session) fail(c *call, err error, first, harmless bool) error {
 	fate := s.fate(c)
 	found := p.judge(err)
 	switch {
+	case refused && c.kept && strings.HasPrefix(codeOf(err).state, "42") && e.caps.profile.dialect == DialectPostgreSQL:
+		found = troubleStale // the text may be right again for the tables as they are now
 	case refused && found == troubleBroken:
 		e.doom.CompareAndSwap(0, uint32(CloseBroken)) // the session goes on until it is given back
 		p.reportBroken(e, err)

@@ -13,6 +13,8 @@ type prepared struct {
 	stmt driver.Stmt
 	gone bool // closed, or lost with the session
 
+	calls int // how many it was used for
+
 	// user is the handle that uses it in the loan userIn. Another handle of
 	// the same loan, with the same text, gets a statement of its own: rows of
 	// the first may still be open.
@@ -216,7 +218,8 @@ func (s *session) cached(ctx context.Context, c *call, query string, args []driv
 	if err != nil {
 		return nil, err
 	}
-	c.prepared = p
+	c.prepared, c.kept = p, p.calls > 0
+	p.calls++
 	return p.stmt, nil
 }
 
@@ -291,7 +294,8 @@ func (h *stmt) ready(ctx context.Context, c *call) (*prepared, error) {
 		}
 		h.p, h.on, h.loan = p, e, loan
 	}
-	c.prepared = h.p
+	c.prepared, c.kept = h.p, h.p.calls > 0
+	h.p.calls++
 	return h.p, nil
 }
 
