@@ -81,6 +81,10 @@ func (p *Pool) closeDriver(e *entry) {
 // background (pgx after a cancelled statement) is done, or the server has hung
 // up.
 func (e *entry) awaitGone() {
+	if e.kept != nil {
+		awaitHangUp(e.kept)
+		return
+	}
 	if e.probes.cleanedUp == nil {
 		return
 	}

@@ -92,6 +92,10 @@ type profile struct {
 	// deafToContext: a read that hangs outlasts the context of its statement.
 	deafToContext bool
 
+	// hangsUp: the driver closes its socket at once when the context of a
+	// statement ends, whatever the server is doing.
+	hangsUp bool
+
 	// prepares: the driver prepares every parametrised statement itself, and
 	// allows one result at a time, so that the pool's cache saves round trips.
 	// (A driver that leaves the preparing to database/sql needs no mention.)
@@ -112,7 +116,7 @@ var profiles = []struct {
 }{
 	{"jackc/pgx/", profile{name: "pgx", dialect: DialectPostgreSQL, honestBadConn: true, resetPings: time.Second, probe: probePgx}},
 	{"github.com/lib/pq", profile{name: "pq", dialect: DialectPostgreSQL, statementCache: 100, prepares: true, deafToContext: true, probe: probePq}},
-	{"go-sql-driver/mysql", profile{name: "mysql", dialect: DialectMySQL, statementCache: 100, honestBadConn: true, resetPeeks: true, probe: probeMySQL}},
+	{"go-sql-driver/mysql", profile{name: "mysql", dialect: DialectMySQL, statementCache: 100, hangsUp: true, honestBadConn: true, resetPeeks: true, probe: probeMySQL}},
 	{"modernc.org/sqlite", profile{name: "sqlite", dialect: DialectSQLite}},
 	{"glebarez/go-sqlite", profile{name: "sqlite", dialect: DialectSQLite}},
 	{"mattn/go-sqlite3", profile{name: "sqlite3", dialect: DialectSQLite}},

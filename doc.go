@@ -8,9 +8,10 @@
 //	if err != nil {
 //		return err
 //	}
-//	defer pool.Shutdown(context.Background())
+//	defer pool.Close() // or Shutdown(ctx), which waits for connections in use
 //	db := pool.DB() // a *sql.DB, for database/sql, gorm, bun, ent, sqlx, sqlc…
 //
+// Calls of SetMaxOpenConns and the like are left out: Config has those settings.
 // Nothing else changes. database/sql's own pool stands aside: what it holds are
 // sessions, which own no connection; each borrows one from the pool with the
 // first statement of a use and returns it at the end of the use.
@@ -33,8 +34,9 @@
 // SET, temporary tables, advisory locks, LISTEN, a transaction begun by text:
 // what one borrower's statements change in the session, the next one does not
 // see. The pool reads each text once and cleans up, in the background, after
-// those that change something. Everybody else returns without a round trip. See
-// [SessionReset] and Config.ChangesSession.
+// those that change something. Everybody else returns without a round trip. What
+// a function of your own does inside no text shows: see [SessionReset] and
+// Config.ChangesSession.
 //
 // # Nothing is executed twice
 //
@@ -42,7 +44,13 @@
 // whether the server has executed it. The pool returns an error for which
 // errors.Is(err, [ErrOutcomeUnknown]) holds, and never repeats the statement.
 // What surely was not sent is sent on another connection. A BEGIN, a Prepare or
-// a Ping is repeated as well: repeating them harms nothing.
+// a Ping is repeated as well: repeating them harms nothing. A statement within a
+// transaction has the transaction's fate: it is rolled back when the connection
+// is lost, and the error is the driver's.
+//
+// A statement that was ended by its own context may have been executed too; its
+// error is the context's, as without a pool. The same holds for an error while
+// the rows of INSERT … RETURNING are read.
 //
 // # Pool-lock
 //
@@ -51,7 +59,9 @@
 // held by such a caller and fails the newest with [ErrPoolLock], in well under
 // a second; the error says who holds what since when, and where they wait. It
 // knows a caller by its goroutine. It does not see goroutines that wait for
-// each other in other ways; these time out.
+// each other in other ways; these time out. Nor is one goroutine failed that has
+// several results open, or connections from Acquire that it has not used: it may
+// have given them to others. Its time-out says what it was the last to use.
 //
 // # Watching it
 //

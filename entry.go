@@ -3,6 +3,7 @@ package akari
 import (
 	"database/sql/driver"
 	"fmt"
+	"net"
 	"sync/atomic"
 	"time"
 
@@ -75,6 +76,7 @@ type entry struct {
 	inTx      bool                // a transaction is open, begun through the driver or by text
 	tables    bool                // the borrower may have changed tables since the last transaction ended
 	moved     bool                // the borrower may have changed what names mean in the session
+	kept      net.Conn            // the socket, once more, after the driver has closed it; see linger
 	broken    error               // why the connection is lost; nil while it is not
 	stmts     statements
 }

@@ -29,9 +29,12 @@ var (
 	// more. See "Pool-lock" in the package documentation.
 	ErrPoolLock = errors.New("akari: pool-lock, every connection is held by a caller that waits for another")
 
-	// ErrOutcomeUnknown: the connection was lost while a statement was under
-	// way. The server may or may not have executed it; the pool never repeats
-	// such a statement on its own.
+	// ErrOutcomeUnknown: the connection was lost while a statement, or a COMMIT,
+	// was under way. The server may or may not have executed it; the pool never
+	// repeats such a statement on its own. Statements within a transaction are
+	// rolled back with it, and their error is the driver's. A statement that was
+	// ended by its own context is not marked: its error is the context's, and it
+	// may have been executed as well.
 	ErrOutcomeUnknown = errors.New("akari: connection lost, outcome of the statement unknown")
 
 	// ErrReleased: a *Conn was used after Release.

@@ -28,7 +28,7 @@ func Example() {
 		if err != nil {
 			return err
 		}
-		defer pool.Shutdown(context.Background())
+		defer pool.Close() // or Shutdown(ctx), which waits for connections in use
 
 		db := pool.DB() // a *sql.DB
 		_, err = db.ExecContext(ctx, "INSERT 1")

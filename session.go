@@ -24,6 +24,7 @@ type session struct {
 	ctx context.Context // of this use, for calls that come without one
 
 	opCtx context.Context // of the last operation
+	late  *lateContext    // the same for go-sql-driver/mysql, see linger
 
 	e        *entry // borrowed; nil between uses and before the first operation
 	used     bool   // a statement was sent on e in this use
@@ -122,6 +123,7 @@ func (s *session) unbind() {
 	if s.inCall && e.broken == nil {
 		e.broken = errPanicked
 	}
+	s.endLinger()
 	s.endContexts(e)
 	e.settleTables(s.p)
 	if e.moved {
@@ -171,16 +173,11 @@ func (s *session) begin(ctx context.Context, c *call) error {
 		if err != nil {
 			return err
 		}
-		s.opCtx = ctx
 		c.e = e
 		c.tries++
 		e.held(gripFirm)
 		if e.calling(); !e.wasClosed {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			s.inCall = true
-			return nil
+			return s.enter(ctx)
 		}
 		e.broken = errClosedByDriver
 		if s.used || s.tx != nil || c.tries >= maxTries {
@@ -188,6 +185,16 @@ func (s *session) begin(ctx context.Context, c *call) error {
 		}
 		s.rebind()
 	}
+}
+
+// enter begins the call of the driver itself.
+func (s *session) enter(ctx context.Context) error {
+	s.opCtx = ctx
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.inCall = true
+	return nil
 }
 
 // beginText begins the operation of a text, and notes what it may do to the
@@ -401,7 +408,7 @@ func (s *session) arguments(e *entry, args []driver.NamedValue) ([]driver.NamedV
 		if checker != nil {
 			err = checker.CheckNamedValue(&nv)
 		}
-		if err == driver.ErrSkip {
+		for err == driver.ErrSkip { // again if a Valuer says that: so does database/sql
 			nv.Value, err = driver.DefaultParameterConverter.ConvertValue(nv.Value)
 		}
 		switch err {
@@ -436,11 +443,11 @@ func (s *session) ExecContext(ctx context.Context, query string, args []driver.N
 		st, err := s.cached(ctx, &c, query, args)
 		harmless := err != nil
 		if err == nil {
-			watch := s.watch(ctx, c.e)
+			during, watch := s.watch(ctx, c.e)
 			if st != nil {
-				res, err = execPrepared(ctx, st, args)
+				res, err = execPrepared(during, st, args)
 			} else {
-				res, err = execOn(ctx, c.e, query, args)
+				res, err = execOn(during, c.e, query, args)
 			}
 			watch.end()
 		}
@@ -467,11 +474,11 @@ func (s *session) QueryContext(ctx context.Context, query string, args []driver.
 		st, err := s.cached(ctx, &c, query, args)
 		harmless := err != nil
 		if err == nil {
-			watch := s.watch(ctx, c.e)
+			during, watch := s.watch(ctx, c.e)
 			if st != nil {
-				rows, err = queryPrepared(ctx, st, args)
+				rows, err = queryPrepared(during, st, args)
 			} else {
-				rows, err = queryOn(ctx, c.e, query, args)
+				rows, err = queryOn(during, c.e, query, args)
 			}
 			rows = watched(rows, err, watch)
 		}
@@ -560,8 +567,8 @@ func (s *session) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx
 		if err := s.begin(ctx, &c); err != nil {
 			return nil, err
 		}
-		watch := s.watch(ctx, c.e)
-		tx, err := beginOn(ctx, c.e, opts)
+		during, watch := s.watch(ctx, c.e)
+		tx, err := beginOn(during, c.e, opts)
 		watch.end()
 		switch err = s.end(&c, err, true); {
 		case err == nil:
@@ -604,9 +611,9 @@ func (s *session) Ping(ctx context.Context) error {
 			return err
 		}
 		var err error
-		watch := s.watch(ctx, c.e)
+		during, watch := s.watch(ctx, c.e)
 		if c.e.caps.pinger {
-			err = c.e.conn.(driver.Pinger).Ping(ctx)
+			err = c.e.conn.(driver.Pinger).Ping(during)
 		}
 		watch.end()
 		if err = s.end(&c, err, true); err != errAgain {
@@ -644,7 +651,7 @@ func (s *session) endTx(do func(driver.Tx) error, commit bool) error {
 		return driver.ErrBadConn
 	}
 	s.inCall = true
-	watch := s.watch(ctx, e)
+	_, watch := s.watch(ctx, e)
 	err := do(tx)
 	watch.end()
 	s.inCall = false

@@ -307,10 +307,10 @@ func (s *session) prepared(ctx context.Context, e *entry, text string, h *stmt) 
 	p := e.stmts.get(text)
 	shared := p != nil && h != nil && p.user != nil && p.user != h && p.userIn == loan
 	if p == nil || shared {
-		watch := s.watch(ctx, e)
-		st, err := prepareOn(ctx, e.conn, text)
+		during, watch := s.watch(ctx, e)
+		st, err := prepareOn(during, e.conn, text)
 		if err != nil && codeOf(err).number == 1461 && s.p.makeRoom(e) == nil {
-			st, err = prepareOn(ctx, e.conn, text)
+			st, err = prepareOn(during, e.conn, text)
 		}
 		watch.end()
 		if err != nil {
@@ -370,11 +370,11 @@ func (h *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (drive
 		p, err := h.statement(ctx, &c)
 		harmless := err != nil
 		if err == nil {
-			watch := s.watch(ctx, c.e)
+			during, watch := s.watch(ctx, c.e)
 			if p == nil {
-				res, err = execOn(ctx, c.e, h.text, args)
+				res, err = execOn(during, c.e, h.text, args)
 			} else {
-				res, err = execPrepared(ctx, p.stmt, args)
+				res, err = execPrepared(during, p.stmt, args)
 			}
 			watch.end()
 		}
@@ -398,11 +398,11 @@ func (h *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driv
 		p, err := h.statement(ctx, &c)
 		harmless := err != nil
 		if err == nil {
-			watch := s.watch(ctx, c.e)
+			during, watch := s.watch(ctx, c.e)
 			if p == nil {
-				rows, err = queryOn(ctx, c.e, h.text, args)
+				rows, err = queryOn(during, c.e, h.text, args)
 			} else {
-				rows, err = queryPrepared(ctx, p.stmt, args)
+				rows, err = queryPrepared(during, p.stmt, args)
 			}
 			rows = watched(rows, err, watch)
 		}

@@ -28,12 +28,15 @@ func (w endWatch) end() {
 // goroutine, and the driver returns with an error. The connection is lost then,
 // as it is with lib/pq after any cancelled statement.
 //
-// The function returned ends the watch. Either it or the closing comes first: a
+// It returns the context for the driver, and the function that ends the watch. Either it or the closing comes first: a
 // connection that was closed at the last moment, when the call had succeeded, is
 // not lent again.
-func (s *session) watch(ctx context.Context, e *entry) endWatch {
+func (s *session) watch(ctx context.Context, e *entry) (context.Context, endWatch) {
+	if e.caps.profile.hangsUp {
+		return s.linger(ctx, e), nil
+	}
 	if !e.caps.profile.deafToContext || ctx.Done() == nil || e.probes.socket == nil {
-		return nil
+		return ctx, nil
 	}
 	var over atomic.Bool // won by whoever is first
 	returned := make(chan struct{})
@@ -48,7 +51,7 @@ func (s *session) watch(ctx context.Context, e *entry) endWatch {
 			}
 		}
 	})
-	return func() {
+	return ctx, func() {
 		stop()
 		if !over.CompareAndSwap(false, true) {
 			e.broken = errAborted

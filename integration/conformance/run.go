@@ -29,7 +29,7 @@ var ErrHangs = errors.New("hangs")
 // patience is that of most targets. Those whose connections are replaced all the
 // time need more of it.
 const (
-	patience         = 5 * time.Second
+	patience         = 10 * time.Second
 	restlessPatience = 30 * time.Second
 )
 

@@ -1,0 +1,106 @@
+package akari
+
+import (
+	"context"
+	"io"
+	"net"
+	"os"
+	"time"
+)
+
+// When the context of a statement ends, go-sql-driver/mysql closes its socket at
+// once, while the server is still busy with the statement: the pool would open
+// another connection, and the server have more than MaximumPoolSize. So the
+// driver learns of the end a moment later than the pool, which keeps the socket
+// open by a second descriptor, says with a FIN that there is nothing more to come,
+// and holds the connection's place until the server has hung up (closeGrace at
+// most).
+
+// lateContext is a context for a driver that must learn of its end after the
+// pool.
+type lateContext struct {
+	context.Context
+	e    *entry
+	kept net.Conn      // the socket, once more; written before done is closed
+	done chan struct{} // closed after the context has ended
+	stop func() bool
+}
+
+// linger returns the context for an operation, or for a query until its rows are
+// closed. It holds until the next one of the session, or the end of the use.
+func (s *session) linger(ctx context.Context, e *entry) context.Context {
+	s.endLinger()
+	if ctx.Done() == nil || e.probes.socket == nil {
+		return ctx
+	}
+	l := &lateContext{Context: ctx, e: e, done: make(chan struct{})}
+	l.stop = context.AfterFunc(ctx, func() {
+		l.kept = again(e.probes.socket)
+		close(l.done)
+	})
+	s.late = l
+	return l
+}
+
+// Done is closed when the pool is ready for what the driver does then.
+func (l *lateContext) Done() <-chan struct{} { return l.done }
+
+// Err is nil until Done is closed.
+func (l *lateContext) Err() error {
+	select {
+	case <-l.done:
+		return l.Context.Err()
+	default:
+		return nil
+	}
+}
+
+// endLinger settles what has become of the last operation's context.
+func (s *session) endLinger() {
+	l := s.late
+	if l == nil {
+		return
+	}
+	s.late = nil
+	if l.stop() {
+		return
+	}
+	<-l.done
+	switch {
+	case l.kept == nil:
+	case l.e.kept == nil && !l.e.alive():
+		l.e.kept = l.kept
+	default:
+		_ = l.kept.Close() // the driver has not closed the connection
+	}
+}
+
+// again opens a second descriptor of a socket, nil if that cannot be.
+func again(c net.Conn) net.Conn {
+	f, ok := c.(interface{ File() (*os.File, error) })
+	if !ok {
+		return nil
+	}
+	file, err := f.File()
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = file.Close() }()
+	kept, err := net.FileConn(file)
+	if err != nil {
+		return nil
+	}
+	return kept
+}
+
+// awaitHangUp waits until the server has closed a connection that its driver has
+// closed already.
+func awaitHangUp(c net.Conn) {
+	defer func() { _ = c.Close() }()
+	if w, ok := c.(interface{ CloseWrite() error }); !ok || w.CloseWrite() != nil {
+		return
+	}
+	if c.SetReadDeadline(time.Now().Add(closeGrace)) == nil {
+		_, _ = io.Copy(io.Discard, c)
+	}
+}
