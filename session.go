@@ -435,8 +435,8 @@ func (s *session) ExecContext(ctx context.Context, query string, args []driver.N
 		if err := s.beginText(ctx, &c, query); err != nil {
 			return nil, err
 		}
-		args, err := s.arguments(c.e, args)
-		if err != nil {
+		var err error
+		if args, err = s.arguments(c.e, args); err != nil { // once: the next attempt finds them converted
 			return nil, err
 		}
 		var res driver.Result
@@ -466,8 +466,8 @@ func (s *session) QueryContext(ctx context.Context, query string, args []driver.
 		if err := s.beginText(ctx, &c, query); err != nil {
 			return nil, err
 		}
-		args, err := s.arguments(c.e, args)
-		if err != nil {
+		var err error
+		if args, err = s.arguments(c.e, args); err != nil { // once: the next attempt finds them converted
 			return nil, err
 		}
 		var rows driver.Rows
