@@ -75,8 +75,10 @@ func (p *Pool) care(e *entry) {
 			closeQuietly(e.conn)
 		}
 	}()
-	if err = p.clean(ctx, e); err == nil {
-		err = e.tidy()
+	if failed := p.clean(ctx, e); failed != nil {
+		err = failed
+	} else {
+		err = e.tidy() // until it has returned err is errPanicked
 	}
 }
 

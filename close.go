@@ -70,11 +70,22 @@ func (p *Pool) closeDriver(e *entry) {
 	case DialectPostgreSQL, DialectMySQL:
 		e.stmts.forget() // they go with the session, without a round trip each
 	default:
-		e.stmts.closeAll()
+		p.closeStatements(e)
 	}
 	if err := e.conn.Close(); err != nil {
 		p.log(slog.LevelDebug, "Closing connection "+e.name+" failed", slog.Any("error", p.secrets.mask(err)))
 	}
+}
+
+// closeStatements closes those of a connection that is about to be closed. The
+// driver may panic: the connection is closed all the same.
+func (p *Pool) closeStatements(e *entry) {
+	defer func() {
+		if r := recover(); r != nil {
+			p.log(slog.LevelWarn, "Closing the statements of connection "+e.name+" failed", slog.Any("panic", r))
+		}
+	}()
+	e.stmts.closeAll()
 }
 
 // awaitGone waits, closeGrace at most, until a driver that closes in the

@@ -237,6 +237,9 @@ var errAgain = errors.New("akari: begin again")
 // executed: database/sql would send it again.
 func (s *session) fail(c *call, err error, first, harmless bool) error {
 	p, e := s.p, c.e
+	if e.broken == errAborted { // the network error is the pool's own doing
+		err = s.opCtx.Err()
+	}
 	if isContext(err) {
 		s.cancelled = true
 		if !e.caps.validator {
@@ -665,6 +668,9 @@ func (s *session) endTx(do func(driver.Tx) error, commit bool) error {
 			e.broken = ctx.Err()
 		}
 		return nil
+	}
+	if e.broken == errAborted {
+		err = ctx.Err()
 	}
 	unknown := commit && !wasRefused(err) && !nothingSent(e, err)
 	switch {

@@ -126,18 +126,16 @@ func (st *statements) unshare(loan int64) {
 // closeUnused closes what was left over, but for those in use by a handle.
 func (st *statements) closeUnused(loan int64) error {
 	var keep []*prepared
-	for i, p := range st.leftOver {
-		if !p.gone && p.user != nil && p.userIn == loan {
+	st.leftOver = slices.DeleteFunc(st.leftOver, func(p *prepared) bool {
+		used := !p.gone && p.user != nil && p.userIn == loan
+		if used {
 			keep = append(keep, p)
-			continue
 		}
-		if err := p.stmt.Close(); err != nil && isBadConn(err) {
-			st.leftOver = append(keep, st.leftOver[i+1:]...)
-			return err
-		}
-	}
-	st.leftOver = keep
-	return nil
+		return used
+	})
+	err := st.closeLeftOver()
+	st.leftOver = append(st.leftOver, keep...)
+	return err
 }
 
 // closeAll closes all, before a connection of a driver that keeps its database
@@ -170,12 +168,13 @@ func (st *statements) tidy() error {
 // closeLeftOver closes what is not to be used again. An error matters only if it
 // says that the connection is lost.
 func (st *statements) closeLeftOver() error {
-	for _, p := range st.leftOver {
+	for len(st.leftOver) > 0 {
+		p := st.leftOver[0]
+		st.leftOver = st.leftOver[1:] // before: the driver may panic, and none is closed twice
 		if err := p.stmt.Close(); err != nil && isBadConn(err) {
 			return err
 		}
 	}
-	st.leftOver = nil
 	return nil
 }
 

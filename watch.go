@@ -8,8 +8,9 @@ import (
 )
 
 // abortGrace is how long after the end of a statement's context its driver may
-// take to notice: lib/pq dials the server once more, to cancel the statement.
-const abortGrace = 500 * time.Millisecond
+// take to notice: lib/pq dials the server once more, to cancel the statement. If
+// that takes longer the connection is lost, as it mostly is anyway.
+const abortGrace = 100 * time.Millisecond
 
 var errAborted = errors.New("akari: closed under a driver that did not mind the end of its context")
 
