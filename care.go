@@ -153,6 +153,11 @@ func (e *entry) note(effect sessionstate.Effect) {
 // executed in part, if the text has several.
 func (e *entry) settled(p *Pool, text *statement, err error) {
 	e.meaningChanged(text.change)
+	if text.undoes && e.tables { // the transaction may go on, from a savepoint
+		e.stmts.discardAll()
+	} else if text.undoes && e.moved {
+		e.stmts.unshare(e.uses.Load())
+	}
 	if err == nil && text.effect&(sessionstate.TxBegin|sessionstate.TxEnd) == sessionstate.TxEnd {
 		e.inTx = false
 	}

@@ -122,6 +122,9 @@ func TestPoolAndConnShowNothingOfTheirDriver(t *testing.T) {
 		if got := fmt.Sprint(p, conn); got != "akari.Pool(orders) akari.Conn("+conn.Info().Name+")" {
 			t.Errorf("they are called %s", got)
 		}
+		if got := fmt.Sprintf("%#v %#v", p, conn); got != fmt.Sprint(p, conn) {
+			t.Errorf("%%#v calls them %s", got)
+		}
 		conn.Release()
 		if got := fmt.Sprintf("%v %#v", conn, conn); strings.Contains(got, "s3cr3t") {
 			t.Errorf("printed: %s", got)

@@ -176,6 +176,11 @@ func onlyConn(s reflect.Value) (conn driver.Conn) {
 	if s.Kind() != reflect.Struct {
 		return nil
 	}
+	if !s.CanAddr() { // a wrapper by value
+		copied := reflect.New(s.Type()).Elem()
+		copied.Set(s)
+		s = copied
+	}
 	for i := range s.NumField() {
 		c, ok := hidden[driver.Conn](s.Field(i))
 		if !ok {

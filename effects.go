@@ -25,6 +25,7 @@ type statement struct {
 	effect sessionstate.Effect
 	change change
 	endsTx bool
+	undoes bool         // ROLLBACK, also to a savepoint
 	copies bool         // COPY … FROM STDIN: prepared by lib/pq in its own way
 	seen   atomic.Int64 // how many times it was asked about
 }
@@ -83,6 +84,7 @@ func (p *Pool) lookAt(d Dialect, query string) *statement {
 	}
 	s.change = changeOf(d, s.effect, query)
 	s.endsTx = endsTx(d, s.effect, query)
+	s.undoes = undoes(query)
 	return s
 }
 

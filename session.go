@@ -284,7 +284,8 @@ func (s *session) fail(c *call, err error, first, harmless bool) error {
 	case troubleStale:
 		return s.stale(c, err)
 	case troubleNone:
-		if isBadConn(err) && fate == itsOwn && !unsent && !harmless {
+		open := e.probes.closed != nil && !e.probes.closed()
+		if (isBadConn(err) || isNetwork(err) && !open) && fate == itsOwn && !unsent && !harmless {
 			return &outcomeUnknown{err} // Config.Adjudicate may call it harmless, it is not
 		}
 	}

@@ -73,6 +73,16 @@ func endsTx(d Dialect, effect sessionstate.Effect, query string) bool {
 	return false
 }
 
+// undoes reports whether a text may take back what was done in a transaction.
+func undoes(query string) bool {
+	for word := range strings.FieldsFuncSeq(query, notInWord) {
+		if is(word, "rollback", "abort") {
+			return true
+		}
+	}
+	return false
+}
+
 // is compares a word with others, in lower case.
 func is(word string, others ...string) bool {
 	for _, o := range others {

@@ -130,12 +130,15 @@ func TestStatementsFollowTables(t *testing.T) {
 		{"a borrower's DDL, rolled back to a savepoint", func(t *testing.T, db *sql.DB) {
 			mustExec(t, db, wider)
 			tx := begin(t, db)
-			mustExec(t, tx, "SAVEPOINT before")
+			mustExec(t, tx, "SAVEPOINT here")
 			mustExec(t, tx, "ALTER TABLE growing ADD COLUMN never int")
 			if n := columns(t, tx, text, 1); n != 3 {
 				t.Errorf("%d columns within the transaction", n)
 			}
-			mustExec(t, tx, "ROLLBACK TO before")
+			mustExec(t, tx, "ROLLBACK TO here")
+			if n := columns(t, tx, text, 1); n != 2 {
+				t.Errorf("%d columns after the savepoint was gone back to", n)
+			}
 			if err := tx.Commit(); err != nil {
 				t.Fatal(err)
 			}

@@ -325,7 +325,7 @@ var Differences = []Difference{
 		Why:    "Whether database/sql notices before the next set is asked for is left to chance.",
 		Case:   "contexts/over between sets",
 		Bare:   regexp.MustCompile(`^(NextResultSet|\w+ Err:|Close:|Rollback:) ?`),
-		Pooled: regexp.MustCompile(`^(NextResultSet (true|false)|(\w+ Err|Close|Rollback): (ok|error == context\.Canceled .*))$`),
+		Pooled: regexp.MustCompile(`^(NextResultSet (true|false)|(\w+ Err|Close): (ok|error == context\.Canceled .*)|Rollback: (ok|error == (context\.Canceled|driver\.ErrBadConn) .*))$`),
 	},
 	{
 		Name:   "Ping on a connection that was lost in a transaction",

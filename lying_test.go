@@ -1,0 +1,239 @@
+package akari_test
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/akaripool/akari"
+	"github.com/akaripool/akari/akaritest"
+)
+
+// Drivers that do what no driver should.
+
+func TestStmtCloseThatGoesWrongBetweenLoansCostsNothingButTheConnection(t *testing.T) {
+	for name, fault := range map[string]akaritest.Fault{
+		"panics":             {Panic: "boo"},
+		"ends the goroutine": {Goexit: true},
+		"says ErrBadConn":    {Err: driver.ErrBadConn, Break: true},
+		"hangs":              {Hang: true, IgnoreContext: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			within(t, func(t *testing.T) {
+				cfg := quietKeeping
+				cfg.MaximumPoolSize, cfg.MinimumIdle, cfg.StatementCacheSize = 1, 1, 1
+				cfg.ValidationTimeout = time.Second
+				b := newBench(t, akaritest.MySQLLike, cfg)
+				for i := range 2 { // the second time it is kept
+					b.exec("INSERT ?", i)
+				}
+				b.server.Define("INSERT INTO numbers VALUES (?)", "INSERT ?")
+				b.exec("INSERT INTO numbers VALUES (?)", 2)
+				fault.Times = 1
+				in := b.server.Inject(akaritest.OpStmtClose, fault)
+				b.exec("INSERT INTO numbers VALUES (?)", 3) // kept in place of the other
+				settle(5 * time.Second)
+				if in.Hits() != 1 {
+					t.Fatal("no statement was closed between loans")
+				}
+				if fault.Hang {
+					b.most = 2 // no place is kept for what hangs
+				}
+				in.Release()
+				b.want(1, 0, 1, 0)
+				if n := b.Stats().TotalClosed(); n != 1 {
+					t.Errorf("%d connections were closed, want 1", n)
+				}
+				b.exec("INSERT ?", 4)
+			})
+		})
+	}
+}
+
+func TestPanicOfStmtCloseKeepsNoConnectionOpen(t *testing.T) {
+	within(t, func(t *testing.T) {
+		cfg := quietKeeping
+		cfg.MaximumPoolSize, cfg.MinimumIdle, cfg.StatementCacheSize = 1, 1, 10
+		b := newBench(t, akaritest.MySQLLike, cfg)
+		for i := range 3 {
+			b.exec("INSERT ?", i)
+		}
+		in := b.server.Inject(akaritest.OpStmtClose, akaritest.Fault{Panic: "boo"})
+		b.Evict()
+		settle(time.Second)
+		if in.Hits() != 1 {
+			t.Fatalf("%d statements were closed with their connection, want 1", in.Hits())
+		}
+		b.want(1, 0, 1, 0)
+		b.checkBooks()
+	})
+}
+
+// wrapped is like otelsql's connection.
+type wrapped struct{ driver.Conn }
+
+func (w *wrapped) Raw() driver.Conn { return w.Conn }
+
+// emptyHanded is a connector that returns a typed nil and no error while it is
+// told to.
+type emptyHanded struct {
+	driver.Connector
+	empty atomic.Bool
+}
+
+func (c *emptyHanded) Connect(ctx context.Context) (driver.Conn, error) {
+	if c.empty.Load() {
+		var w *wrapped
+		return w, nil
+	}
+	in, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &wrapped{in}, nil
+}
+
+func TestTypedNilIsNoConnection(t *testing.T) {
+	within(t, func(t *testing.T) {
+		server := akaritest.NewServer(akaritest.Full)
+		akaritest.Verify(t, server)
+		c := &emptyHanded{Connector: server.Connector()}
+		c.empty.Store(true)
+		_, err := akari.New(t.Context(), c, akari.Config{Logger: quiet})
+		var ie *akari.InitError
+		if !errors.As(err, &ie) {
+			t.Fatalf("New: %v", err)
+		}
+
+		c.empty.Store(false)
+		p, err := akari.New(t.Context(), c, akari.Config{MaximumPoolSize: 2, Logger: quiet, ConnectionTimeout: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		c.empty.Store(true)
+		p.Evict()
+		if _, err := p.Acquire(t.Context()); acquireError(t, err).Cause == nil {
+			t.Errorf("the caller is not told why: %v", err)
+		}
+		c.empty.Store(false)
+		settle(10 * time.Second)
+		if s := p.Stats(); s.Total != 2 || server.Stats().Open != 2 {
+			t.Errorf("%d connections of 2, the server has %d", s.Total, server.Stats().Open)
+		}
+	})
+}
+
+func TestDriverThatEndsTheGoroutineInTheSetUpLosesNoConnection(t *testing.T) {
+	for name, c := range map[string]struct {
+		op  akaritest.Op
+		cfg akari.Config
+	}{
+		"the first connection's Ping": {akaritest.OpPing, akari.Config{}},
+		"ConnectionInitSQL":           {akaritest.OpExec, akari.Config{ConnectionInitSQL: "SET lang ko"}},
+		"ConnectionTestQuery":         {akaritest.OpQuery, akari.Config{ConnectionTestQuery: "GET x"}},
+		"Connect":                     {akaritest.OpConnect, akari.Config{}},
+	} {
+		for how, fault := range map[string]akaritest.Fault{"ends the goroutine": {Goexit: true}, "panics": {Panic: "boo"}} {
+			t.Run(name+" "+how, func(t *testing.T) {
+				within(t, func(t *testing.T) {
+					server := akaritest.NewServer(akaritest.Full)
+					akaritest.Verify(t, server)
+					in := server.Inject(c.op, fault)
+					p, took, err := start(t, server, c.cfg)
+					var ie *akari.InitError
+					if !errors.As(err, &ie) || p != nil || took > time.Millisecond {
+						t.Errorf("New: %v after %v", err, took)
+					}
+					if in.Hits() == 0 {
+						t.Fatal("nothing was injected")
+					}
+					in.Release()
+					settle(time.Second)
+					if n := server.Stats().Open; n != 0 {
+						t.Errorf("%d connections are left open", n)
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestDriverThatEndsTheGoroutineInALaterSetUpLosesNoPlace(t *testing.T) {
+	within(t, func(t *testing.T) {
+		b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: 2, ConnectionInitSQL: "SET lang ko"})
+		b.want(2, 0, 2, 0)
+		in := b.server.Inject(akaritest.OpExec, akaritest.Fault{Goexit: true, Times: 3})
+		b.Evict()
+		settle(10 * time.Second)
+		if in.Hits() != 3 {
+			t.Errorf("%d attempts failed, want 3", in.Hits())
+		}
+		b.want(2, 0, 2, 0)
+		if n := b.Stats().OpenFailed; n != 3 {
+			t.Errorf("%d failures were counted", n)
+		}
+	})
+}
+
+func TestStartOutlastsNoContextForADriverThatIgnoresIt(t *testing.T) {
+	for name, open := range map[string]func(context.Context, *akaritest.Server, akari.Config) (*akari.Pool, error){
+		"New": func(ctx context.Context, s *akaritest.Server, cfg akari.Config) (*akari.Pool, error) {
+			return akari.New(ctx, s.Connector(), cfg)
+		},
+		"Open": func(ctx context.Context, s *akaritest.Server, cfg akari.Config) (*akari.Pool, error) {
+			return akari.Open(ctx, registered(s), "a database", cfg)
+		},
+	} {
+		for limit, c := range map[string]struct {
+			ctx  time.Duration
+			cfg  akari.Config
+			most time.Duration
+		}{
+			"its context":            {500 * time.Millisecond, akari.Config{InitializationFailTimeout: time.Hour}, 500 * time.Millisecond},
+			"the time for a connect": {time.Hour, akari.Config{ConnectionTimeout: time.Second}, 1500 * time.Millisecond},
+		} {
+			// Without a Pinger nothing in the set-up minds the context either.
+			for _, profile := range []akaritest.Profile{akaritest.Full, akaritest.Minimal} {
+				t.Run(name+"/"+limit+"/"+profile.Name, func(t *testing.T) {
+					within(t, func(t *testing.T) {
+						server := akaritest.NewServer(profile)
+						akaritest.Verify(t, server)
+						hung := server.Inject(akaritest.OpConnect, akaritest.Fault{Hang: true, IgnoreContext: true})
+						ctx, cancel := context.WithTimeout(t.Context(), c.ctx)
+						defer cancel()
+						began := time.Now()
+						c.cfg.Logger = quiet
+						_, err := open(ctx, server, c.cfg)
+						if took := time.Since(began); err == nil || took > c.most+time.Second {
+							t.Errorf("got %v after %v", err, took)
+						}
+						if ctx.Err() != nil && !errors.Is(err, context.DeadlineExceeded) {
+							t.Errorf("%v does not say that the context has ended", err)
+						}
+						settle(time.Minute)
+						hung.Release() // the driver comes back with a connection that nobody waits for
+						settle(0)
+						if s := server.Stats(); s.Opened != 1 || s.Open != 0 {
+							t.Errorf("%d connections were opened late, %d are left open; want 1 and 0", s.Opened, s.Open)
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+var registrations atomic.Int64
+
+// registered registers the driver of a server, and returns its name.
+func registered(s *akaritest.Server) string {
+	name := fmt.Sprintf("akaritest lying %d", registrations.Add(1))
+	sql.Register(name, s.Driver())
+	return name
+}
