@@ -114,7 +114,7 @@ func TestTimesMayBeAsLongAsTheyCanBe(t *testing.T) {
 func TestLifeAsLongAsItCanBe(t *testing.T) {
 	within(t, func(t *testing.T) {
 		b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: 2, MaxLifetime: math.MaxInt64, KeepaliveTime: akari.Disabled})
-		settle(1000 * time.Hour)
+		settle(100 * time.Hour)
 		b.exec("GET x")
 		b.want(2, 0, 2, 0)
 		if n := b.Stats().TotalClosed(); n != 0 {
