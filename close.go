@@ -55,6 +55,7 @@ func (p *Pool) strikeOff(e *entry, reason CloseReason) {
 func (p *Pool) noteDrained() {
 	if p.gate.now() == gateClosed && p.bag.Total() == 0 {
 		p.drainedOnce.Do(func() { close(p.drained) })
+		p.sayCompleted()
 	}
 }
 

@@ -303,7 +303,7 @@ func (c Config) Validate() error {
 		v.check("LeakDetectionThreshold", c.LeakDetectionThreshold, c.LeakDetectionThreshold <= c.MaxLifetime,
 			"must not be more than MaxLifetime (%v)", c.MaxLifetime)
 		fixed := c.MinimumIdle == 0 || c.MinimumIdle == c.MaximumPoolSize
-		v.check("IdleTimeout", c.IdleTimeout, fixed || c.IdleTimeout+time.Second <= c.MaxLifetime || c.IdleTimeout == defaultIdleTimeout,
+		v.check("IdleTimeout", c.IdleTimeout, fixed || later(c.IdleTimeout, time.Second) <= c.MaxLifetime && c.IdleTimeout < c.MaxLifetime || c.IdleTimeout == defaultIdleTimeout,
 			"must be at least 1s less than MaxLifetime (%v), else it has no effect; akari.Disabled switches it off", c.MaxLifetime)
 	}
 

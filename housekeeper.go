@@ -102,7 +102,7 @@ func (h *housekeeper) checkClock() bool {
 			slog.Duration("delta", mono))
 		h.env.evictAll()
 		return false
-	case mono > h.period+h.period/2+firstPass:
+	case mono > later(h.period, h.period/2+firstPass):
 		h.env.log(slog.LevelWarn, fmt.Sprintf("Thread starvation or clock leap detected (housekeeper delta=%v).", mono), slog.Duration("delta", mono))
 		h.env.suspect()
 	case wall-mono > time.Second || mono-wall > time.Second:

@@ -119,6 +119,16 @@ func TestShutdownTellsWhatItCutsOff(t *testing.T) {
 				t.Errorf("%q is missing in %q or %v", held, lines[0], err)
 			}
 		}
+		for _, c := range []*akari.Conn{one, two} {
+			if b.log.count("Shutdown completed.") != 0 {
+				t.Error("completed, with connections in use")
+			}
+			c.Release()
+		}
+		settle(0)
+		if n := b.log.count("Shutdown completed."); n != 1 {
+			t.Errorf("the end is told %d times", n)
+		}
 	})
 }
 

@@ -173,7 +173,7 @@ func (o *opener) reviewLocked(now time.Time) {
 		a.slow = a.slow || now.Sub(a.started) >= slowAfter
 	}
 	for _, a := range slices.Clone(o.attempts) {
-		if now.Sub(a.started) >= o.env.timeout()+deafGrace {
+		if now.Sub(a.started) >= later(o.env.timeout(), deafGrace) {
 			o.giveUpLocked(a) // its driver does not mind the context
 		}
 	}

@@ -86,6 +86,9 @@ func (p *Pool) Apply(s Settings) error {
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
+	if c := p.caps.Load(); c != nil && s.Schema != "" && c.profile.dialect == DialectOther {
+		return &ConfigError{"Schema", s.Schema, "the pool does not know the server, and how to set this there"}
+	}
 	s = cfg.withDefaults().settings()
 	from := *p.live.Swap(&s)
 	p.log(slog.LevelInfo, "Settings changed: "+changes(from, s))
@@ -146,11 +149,21 @@ func (p *Pool) finish() error {
 	if n := p.background.wait(closeWait); n > 0 {
 		p.log(slog.LevelWarn, "Closing goes on in the background: the driver does not return", slog.Int("goroutines", n))
 	}
+	p.closed.Store(true)
+	p.sayCompleted()
+	return nil
+}
+
+// sayCompleted says that closing is over, once: connections in use may come back
+// long after Close has returned.
+func (p *Pool) sayCompleted() {
+	if !p.closed.Load() || p.bag.Total() > 0 {
+		return
+	}
 	p.finished.Do(func() {
 		p.logStats("After shutdown ")
 		p.log(slog.LevelInfo, "Shutdown completed.")
 	})
-	return nil
 }
 
 // shut closes the pool without waiting for anything.

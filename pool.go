@@ -57,7 +57,8 @@ type Pool struct {
 	background  background    // goroutines that Close waits for
 	drained     chan struct{} // closed when the pool is closed and has no connection left
 	drainedOnce sync.Once
-	finished    sync.Once // the end of closing was logged
+	closed      atomic.Bool // Close or Shutdown has returned, or is about to
+	finished    sync.Once   // the end of closing was logged
 	secrets     *secrets
 }
 

@@ -47,15 +47,33 @@ func changeOf(d Dialect, effect sessionstate.Effect, query string) change {
 	if effect&names != 0 {
 		found = ownNames
 	}
+	// SET LOCAL leaves nothing behind, and no effect tells of it.
+	setting := effect&sessionstate.Settings != 0 || callsSetConfig(query)
+	first := true
 	for word := range strings.FieldsFuncSeq(query, notInWord) {
+		setting = setting || first && is(word, "set")
+		first = false
 		switch {
 		case is(word, "alter", "drop"), is(word, "create") && effect&sessionstate.Temporary == 0:
 			return max(found, sharedTables)
-		case effect&sessionstate.Settings != 0 && is(word, "search_path", "schema", "role", "authorization", "set_config", "reset"):
+		case setting && is(word, "search_path", "schema", "role", "authorization", "reset"),
+			effect&sessionstate.Settings != 0 && is(word, "set_config"):
 			found = max(found, ownNames)
 		}
 	}
+	if found == noChange && strings.Contains(strings.ReplaceAll(query, " ", ""), "set_config($") {
+		return ownNames // of whatever setting
+	}
 	return found
+}
+
+func callsSetConfig(query string) bool {
+	for word := range strings.FieldsFuncSeq(query, notInWord) {
+		if is(word, "set_config") {
+			return true
+		}
+	}
+	return false
 }
 
 // endsTx reports whether a text may end a transaction that it begins in.

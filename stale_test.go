@@ -69,7 +69,7 @@ func must(t *testing.T, q querier, text string) {
 // what changes the meaning of names for the session alone.
 var renaming = map[akari.Dialect][]string{
 	akari.DialectMySQL:      {"USE other", "SET SESSION sql_mode = 'ANSI_QUOTES'", "CREATE TEMPORARY TABLE numbers (n INT)"},
-	akari.DialectPostgreSQL: {"SET search_path TO other", "RESET search_path", "SET ROLE other", "SELECT set_config('search_path', 'other', false)", "CREATE TEMP TABLE numbers (n int)", "DISCARD TEMP"},
+	akari.DialectPostgreSQL: {"SET search_path TO other", "SET LOCAL search_path TO other", "SELECT set_config('search_path', 'other', true)", "RESET search_path", "SET ROLE other", "SELECT set_config('search_path', 'other', false)", "CREATE TEMP TABLE numbers (n int)", "DISCARD TEMP"},
 }
 
 func TestStatementsOfBeforeAreNotUsedOnceNamesMeanSomethingElse(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -103,12 +104,12 @@ func TestPanicInATraceFunctionHarmsNobody(t *testing.T) {
 
 func TestTraceMayCallThePool(t *testing.T) {
 	within(t, func(t *testing.T) {
-		var p *akari.Pool
+		var pool atomic.Pointer[akari.Pool] // events come while New is still at work
 		trace := &akari.Trace{}
 		v := reflect.ValueOf(trace).Elem()
 		for i := range v.NumField() {
 			v.Field(i).Set(reflect.MakeFunc(v.Field(i).Type(), func([]reflect.Value) []reflect.Value {
-				if p != nil {
+				if p := pool.Load(); p != nil {
 					p.Stats()
 					p.DBStats()
 					p.Settings()
@@ -117,7 +118,7 @@ func TestTraceMayCallThePool(t *testing.T) {
 			}))
 		}
 		b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: 2, Trace: trace})
-		p = b.Pool
+		pool.Store(b.Pool)
 		b.exec("GET x")
 		b.Evict()
 		b.Suspend()
