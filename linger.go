@@ -27,20 +27,25 @@ type lateContext struct {
 }
 
 // linger returns the context for an operation, or for a query until its rows are
-// closed. It holds until the next one of the session, or the end of the use.
-func (s *session) linger(ctx context.Context, e *entry) context.Context {
-	s.endLinger()
+// closed, and the function that ends it. If the context ends before that the
+// connection is lost: the driver closes it, or, if database/sql has closed the rows
+// and so told the driver to read on to their end, the pool does.
+func linger(ctx context.Context, e *entry) (context.Context, endWatch) {
 	if ctx.Done() == nil || e.probes.socket == nil {
-		return ctx
+		return ctx, nil
 	}
 	l := &lateContext{Context: ctx, e: e, done: make(chan struct{})}
 	l.stop = context.AfterFunc(ctx, func() {
 		l.kept = again(e.probes.socket)
 		close(l.done)
+		time.AfterFunc(hangUpGrace, func() { _ = e.probes.socket.Close() })
 	})
-	s.late = l
-	return l
+	return l, l.end
 }
+
+// hangUpGrace is the time the driver has to hang up itself, which gives the better
+// error.
+const hangUpGrace = 10 * time.Millisecond
 
 // Done is closed when the pool is ready for what the driver does then.
 func (l *lateContext) Done() <-chan struct{} { return l.done }
@@ -55,23 +60,19 @@ func (l *lateContext) Err() error {
 	}
 }
 
-// endLinger settles what has become of the last operation's context.
-func (s *session) endLinger() {
-	l := s.late
-	if l == nil {
-		return
-	}
-	s.late = nil
+// end settles what has become of the operation's context.
+func (l *lateContext) end() {
 	if l.stop() {
 		return
 	}
 	<-l.done
-	switch {
-	case l.kept == nil:
-	case l.e.kept == nil && !l.e.alive():
+	if l.e.broken == nil {
+		l.e.broken = errAborted
+	}
+	if l.e.kept == nil {
 		l.e.kept = l.kept
-	default:
-		_ = l.kept.Close() // the driver has not closed the connection
+	} else if l.kept != nil {
+		_ = l.kept.Close()
 	}
 }
 

@@ -6,8 +6,8 @@ import (
 	"reflect"
 )
 
-// watchedRows are rows of a driver whose reads outlast their context: they are
-// watched until they are closed. It has all optional interfaces of rows, and
+// watchedRows are rows of a driver that cannot be left alone with the end of their
+// context: they are watched until they are closed. It has all optional interfaces of rows, and
 // where the driver's have not answers what database/sql would assume.
 type watchedRows struct {
 	driver.Rows

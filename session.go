@@ -24,7 +24,6 @@ type session struct {
 	ctx context.Context // of this use, for calls that come without one
 
 	opCtx context.Context // of the last operation
-	late  *lateContext    // the same for go-sql-driver/mysql, see linger
 
 	e        *entry // borrowed; nil between uses and before the first operation
 	used     bool   // a statement was sent on e in this use
@@ -123,7 +122,6 @@ func (s *session) unbind() {
 	if s.inCall && e.broken == nil {
 		e.broken = errPanicked
 	}
-	s.endLinger()
 	s.endContexts(e)
 	e.settleTables(s.p)
 	if e.moved {
@@ -655,7 +653,10 @@ func (s *session) endTx(do func(driver.Tx) error, commit bool) error {
 		return driver.ErrBadConn
 	}
 	s.inCall = true
-	_, watch := s.watch(ctx, e)
+	var watch endWatch
+	if !e.caps.profile.hangsUp { // which does not mind contexts here
+		_, watch = s.watch(ctx, e)
+	}
 	err := do(tx)
 	watch.end()
 	s.inCall = false

@@ -34,7 +34,7 @@ func (w endWatch) end() {
 // not lent again.
 func (s *session) watch(ctx context.Context, e *entry) (context.Context, endWatch) {
 	if e.caps.profile.hangsUp {
-		return s.linger(ctx, e), nil
+		return linger(ctx, e)
 	}
 	if !e.caps.profile.deafToContext || ctx.Done() == nil || e.probes.socket == nil {
 		return ctx, nil

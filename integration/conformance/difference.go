@@ -239,7 +239,7 @@ var Differences = []Difference{
 		Name:   "a connection that the driver has closed",
 		Why:    "See above: it is not asked again.",
 		Case:   "*",
-		Bare:   regexp.MustCompile(`^Rollback: error .*(conn closed|invalid connection)`),
+		Bare:   regexp.MustCompile(`^Rollback: error (.*(conn closed|invalid connection)|== context\.)`),
 		Pooled: regexp.MustCompile(`^Rollback: error == driver\.ErrBadConn `),
 	},
 	{
