@@ -29,9 +29,9 @@ func (w endWatch) end() {
 // goroutine, and the driver returns with an error. The connection is lost then,
 // as it is with lib/pq after any cancelled statement.
 //
-// It returns the context for the driver, and the function that ends the watch. Either it or the closing comes first: a
-// connection that was closed at the last moment, when the call had succeeded, is
-// not lent again.
+// It returns the context for the driver, and the function that ends the watch.
+// Either that or the closing comes first: a connection that was closed at the
+// last moment, when the call had succeeded, is not lent again.
 func (s *session) watch(ctx context.Context, e *entry) (context.Context, endWatch) {
 	if e.caps.profile.hangsUp {
 		return linger(ctx, e)
@@ -61,10 +61,10 @@ func (s *session) watch(ctx context.Context, e *entry) (context.Context, endWatc
 	}
 }
 
-// endContexts is called at the end of a use: lib/pq has asked the server to cancel what the context of
-// the last operation ended, and does not know whether it was in time. A request
-// that comes late cancels the next statement, which must not be another
-// borrower's.
+// endContexts is called at the end of a use: lib/pq has asked the server to cancel
+// what the context of the last operation ended, and does not know whether it was
+// in time. A request that comes late cancels the next statement, which must not be
+// another borrower's.
 func (s *session) endContexts(e *entry) {
 	if e.caps.profile.deafToContext && e.broken == nil && s.opCtx != nil && s.opCtx.Err() != nil {
 		e.broken = s.opCtx.Err()

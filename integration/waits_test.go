@@ -84,6 +84,35 @@ func TestReaderOfRowsIsFreedByTheEndOfItsContext(t *testing.T) {
 
 // TestOpenReturnsInTimeFromASilentServer: the connection is accepted, and nothing
 // else ever happens.
+// A driver that is told to close rows reads on to their end, if nobody hangs up.
+func TestEndOfAContextEndsAResultWithoutEnd(t *testing.T) {
+	for _, d := range allServers(t) {
+		t.Run(d.name, func(t *testing.T) {
+			p := open(t, d, akari.Config{MaximumPoolSize: 1})
+			query := "SELECT seq FROM seq_1_to_1000000000000"
+			if d.postgres() {
+				query = "SELECT generate_series(1, 1000000000000)"
+			}
+			for range 5 {
+				ctx, cancel := context.WithCancel(t.Context())
+				rows, err := p.DB().QueryContext(ctx, query)
+				if err != nil {
+					cancel()
+					t.Fatal(err)
+				}
+				rows.Next()
+				cancel()
+				soon(t, "closing the rows, and a statement after them", func() {
+					_ = rows.Close()
+					if _, err := p.DB().ExecContext(t.Context(), "SELECT 1"); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+		})
+	}
+}
+
 func TestOpenReturnsInTimeFromASilentServer(t *testing.T) {
 	for _, d := range allServers(t) {
 		t.Run(d.name, func(t *testing.T) {
