@@ -59,7 +59,7 @@ const (
 )
 
 // callerID identifies the calling goroutine, never with 0.
-func callerID() uintptr { return caller.ID() | 1 } // the ID is the address of something aligned
+func callerID() uintptr { return caller.ID()<<1 | 1 }
 
 // unknownCaller is what callerID says where goroutines cannot be told apart.
 const unknownCaller uintptr = 1

@@ -275,3 +275,41 @@ func TestVictimOfPoolLockLetsTheOthersGoOn(t *testing.T) {
 		}
 	})
 }
+
+// The runtime gives the record of a goroutine that has ended to the next one.
+func TestCallerIsNotTakenForOneThatHasEnded(t *testing.T) {
+	within(t, func(t *testing.T) {
+		b := newBench(t, akaritest.PgxLike, akari.Config{MaximumPoolSize: 1})
+		for range 20 {
+			handed := make(chan *sql.Tx)
+			go func() {
+				tx, err := b.DB().BeginTx(t.Context(), nil)
+				if err == nil {
+					_, err = tx.ExecContext(t.Context(), "GET x")
+				}
+				if err != nil {
+					t.Error(err)
+				}
+				handed <- tx
+			}()
+			tx := <-handed
+			synctest.Wait()
+			waited := make(chan error)
+			go func() {
+				_, err := b.DB().ExecContext(t.Context(), "GET x")
+				waited <- err
+			}()
+			select {
+			case err := <-waited:
+				t.Fatalf("a caller that holds nothing: %v", err)
+			case <-time.After(2 * time.Second):
+			}
+			if err := tx.Rollback(); err != nil {
+				t.Error(err)
+			}
+			if err := <-waited; err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}

@@ -175,13 +175,6 @@ var Differences = []Difference{
 		Pooled: regexp.MustCompile(`error == (driver\.ErrBadConn|sql\.ErrConnDone) |^there: .* no rows;`),
 	},
 	{
-		Name:   "a panic in the driver, at random",
-		Why:    "See above: what follows on the same handle fails.",
-		Case:   "random/*",
-		Bare:   regexp.MustCompile(``),
-		Pooled: regexp.MustCompile(`error == (driver\.ErrBadConn|sql\.ErrConnDone) `),
-	},
-	{
 		Name:   "too many arguments, and named",
 		Why:    "Where the pool keeps the statement prepared database/sql counts the arguments before the driver looks at them. Either way there is an error.",
 		Case:   "arguments/named twice",

@@ -317,8 +317,8 @@ var steps = []func(*walk){
 		}
 	},
 	func(w *walk) {
-		if w.Fragile {
-			return // pgx asks Valuers itself
+		if w.Fragile || !w.free() {
+			return // pgx asks Valuers itself; a connection whose driver has panicked is given up
 		}
 		w.at(func(_ context.Context, h handle) {
 			w.try("panic", func() {

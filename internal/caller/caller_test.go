@@ -52,6 +52,38 @@ func deep(n int) uintptr {
 	return id
 }
 
+// The pool would work with the addresses of records too, but less well: see ID.
+func TestIDIsTheNumberThatStacksShow(t *testing.T) {
+	if record() == 0 {
+		t.Skipf("no goroutine identity on %s: the detector of pool-lock is off there", runtime.GOARCH)
+	}
+	if numberAt == 0 {
+		t.Fatalf("%s keeps the numbers of goroutines where they are not found", runtime.Version())
+	}
+	seen := map[uintptr]bool{}
+	for range 1000 { // one after the other: records are used again
+		done := make(chan uintptr)
+		go func() {
+			shown, ok := shownNumber()
+			if id := ID(); !ok || id != shown {
+				t.Errorf("ID says %d, the stack %d", id, shown)
+			}
+			done <- ID()
+		}()
+		id := <-done
+		if seen[id] {
+			t.Fatalf("two goroutines have had the number %d", id)
+		}
+		seen[id] = true
+	}
+}
+
+func BenchmarkFindNumber(b *testing.B) {
+	for b.Loop() {
+		findNumber(8)
+	}
+}
+
 func BenchmarkID(b *testing.B) {
 	for b.Loop() {
 		ID()
