@@ -6,8 +6,12 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"os"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // connector is the pool as database/sql sees it: an endless source of sessions.
@@ -25,8 +29,13 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 // a database by it.
 func (c *connector) Driver() driver.Driver { return c.p.source.driver() }
 
-// Close is called by sql.DB.Close.
-func (c *connector) Close() error { return c.p.Close() }
+// Close is called by sql.DB.Close, and that by the pool when it closes itself.
+func (c *connector) Close() error {
+	if c.p.gate.now() == gateClosed {
+		return nil
+	}
+	return c.p.Close()
+}
 
 // connectorSource opens connections by a connector of the user's.
 type connectorSource struct{ c driver.Connector }
@@ -73,7 +82,7 @@ func (s *dsnSource) connect(ctx context.Context) (driver.Conn, error) {
 	}
 	opener, ok := s.drv.(driver.DriverContext)
 	if !ok {
-		return s.drv.Open(dsn)
+		return s.drv.Open(s.bounded(ctx, dsn))
 	}
 	s.mu.Lock()
 	c := s.connector
@@ -90,6 +99,20 @@ func (s *dsnSource) connect(ctx context.Context) (driver.Conn, error) {
 		s.mu.Unlock()
 	}
 	return c.Connect(ctx)
+}
+
+// bounded tells lib/pq how long connecting may take: Open has no context, and
+// where the server accepts a connection and then says nothing it would not
+// return, and keep its place and descriptor, for as long as that lasts. Whole
+// seconds are what the option takes. A user's own bound stays.
+func (s *dsnSource) bounded(ctx context.Context, dsn string) string {
+	const option = "connect_timeout"
+	end, ok := ctx.Deadline()
+	if !ok || profileOf(s.drv).name != "pq" || strings.Contains(dsn, option) || os.Getenv("PGCONNECT_TIMEOUT") != "" {
+		return dsn
+	}
+	seconds := max(1, (time.Until(end)+time.Second-1)/time.Second) // 0 is without bound
+	return withOption(dsn, option, strconv.FormatInt(int64(seconds), 10))
 }
 
 // current is the DSN to use now.

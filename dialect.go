@@ -126,10 +126,13 @@ var profiles = []struct {
 	{"bun/driver/pgdriver", profile{name: "pgdriver", dialect: DialectPostgreSQL}},
 }
 
-// profileOf recognises the driver that conn belongs to, also inside a wrapper
+// profileOf recognises a driver, or that of a connection, also inside a wrapper
 // that shows what it wraps.
-func profileOf(conn driver.Conn) profile {
-	t := reflect.TypeOf(innermost(conn))
+func profileOf(of any) profile {
+	if conn, ok := of.(driver.Conn); ok {
+		of = innermost(conn)
+	}
+	t := reflect.TypeOf(of)
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}

@@ -144,7 +144,7 @@ func (p *Pool) Close() error {
 // facade.
 func (p *Pool) finish() error {
 	if p.db != nil {
-		_ = p.db.Close() // comes back here by connector.Close, and finds itself closed
+		_ = p.db.Close()
 	}
 	if n := p.background.wait(closeWait); n > 0 {
 		p.log(slog.LevelWarn, "Closing goes on in the background: the driver does not return", slog.Int("goroutines", n))
@@ -200,7 +200,7 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		if held := p.abort(); len(held) > 0 {
 			p.log(slog.LevelWarn, "Shutdown did not wait for connections in use: "+strings.Join(held, ", "), slog.Int("active", len(held)))
-			_ = p.db.Close() // ends its goroutine; comes back here, and finds the pool closed
+			_ = p.db.Close() // ends its goroutine
 			return fmt.Errorf("akari: %s - Shutdown: %d connections were still in use (%s): %w", p.name, len(held), strings.Join(held, ", "), ctx.Err())
 		}
 	}

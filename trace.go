@@ -12,7 +12,8 @@ type ConnInfo struct {
 // Trace is told what happens in a pool. Set the functions of interest; the
 // others stay nil. Each may be called at any time from any goroutine, several at
 // once, but never while the pool holds a lock: it may call the pool. Callers
-// wait for it to return, so it must not block. A panic in it is logged and
+// wait for it to return, so it must not block; as Close and Shutdown wait for
+// what is under way, call them in a goroutine of your own. A panic in it is logged and
 // otherwise ignored.
 //
 // New functions may be added in later versions.

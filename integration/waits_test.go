@@ -82,8 +82,6 @@ func TestReaderOfRowsIsFreedByTheEndOfItsContext(t *testing.T) {
 	}
 }
 
-// TestOpenReturnsInTimeFromASilentServer: the connection is accepted, and nothing
-// else ever happens.
 // A driver that is told to close rows reads on to their end, if nobody hangs up.
 func TestEndOfAContextEndsAResultWithoutEnd(t *testing.T) {
 	for _, d := range allServers(t) {
@@ -113,6 +111,8 @@ func TestEndOfAContextEndsAResultWithoutEnd(t *testing.T) {
 	}
 }
 
+// TestOpenReturnsInTimeFromASilentServer: the connection is accepted, and nothing
+// else ever happens.
 func TestOpenReturnsInTimeFromASilentServer(t *testing.T) {
 	for _, d := range allServers(t) {
 		t.Run(d.name, func(t *testing.T) {
@@ -130,6 +130,44 @@ func TestOpenReturnsInTimeFromASilentServer(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Without an end of their own the attempts would stay as long as the server does.
+func TestNothingIsLeftOfAttemptsThatASilentServerNeverAnswers(t *testing.T) {
+	for _, d := range allServers(t) {
+		for name, closePool := range map[string]func(p *akari.Pool) error{
+			"Close":    (*akari.Pool).Close,
+			"DB.Close": func(p *akari.Pool) error { return p.DB().Close() },
+			"Shutdown": func(p *akari.Pool) error { return p.Shutdown(context.Background()) },
+		} {
+			t.Run(d.name+"/"+name, func(t *testing.T) {
+				far, net := overNetwork(t, d)
+				if err := net.SetArrivals(faultproxy.Silent); err != nil {
+					t.Fatal(err)
+				}
+				p, err := akari.Open(t.Context(), far.driver, far.dsn, akari.Config{
+					MaximumPoolSize: 3, ConnectionTimeout: 300 * time.Millisecond, InitializationFailTimeout: akari.DontTry, Logger: slog.New(slog.DiscardHandler),
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				err = p.DB().PingContext(t.Context())
+				if !errors.Is(err, akari.ErrAcquireTimeout) {
+					t.Errorf("Ping: %v", err)
+				}
+				start := time.Now()
+				if err := closePool(p); err != nil {
+					t.Error(err)
+				}
+				if took := time.Since(start); took > time.Second && d.name != "pq" || took > 2*time.Second {
+					t.Errorf("closing the pool took %v", took) // lib/pq connects without a context, its time-outs are whole seconds
+				}
+				if n := p.Stats().Opening; n != 0 {
+					t.Errorf("%d attempts are left", n)
+				}
+			})
+		}
 	}
 }
 

@@ -321,11 +321,11 @@ var Differences = []Difference{
 		Pooled: regexp.MustCompile(`^(NextResultSet (true|false)|(\w+ Err|Close): (ok|error == context\.Canceled .*)|Rollback: (ok|error == (context\.Canceled|driver\.ErrBadConn) .*))$`),
 	},
 	{
-		Name:   "Ping on a connection that was lost in a transaction",
-		Why:    "The pool has told database/sql by then.",
+		Name:   "a lost connection of a sql.Conn, told sooner",
+		Why:    "The pool has told database/sql by then: it looks at the socket, and sees that the driver has lost its connection in a transaction.",
 		Case:   "loss",
-		Bare:   regexp.MustCompile(`^conn Ping: error == driver\.ErrBadConn`),
-		Pooled: regexp.MustCompile(`^conn Ping: error == sql\.ErrConnDone`),
+		Bare:   regexp.MustCompile(`^(conn Ping|lost for good): error == driver\.ErrBadConn`),
+		Pooled: regexp.MustCompile(`^(conn Ping|lost for good): error == sql\.ErrConnDone`),
 	},
 }
 
