@@ -201,6 +201,8 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 		if held := p.abort(); len(held) > 0 {
 			p.log(slog.LevelWarn, "Shutdown did not wait for connections in use: "+strings.Join(held, ", "), slog.Int("active", len(held)))
 			_ = p.db.Close() // ends its goroutine
+			p.closed.Store(true)
+			p.sayCompleted() // they may just have come back
 			return fmt.Errorf("akari: %s - Shutdown: %d connections were still in use (%s): %w", p.name, len(held), strings.Join(held, ", "), ctx.Err())
 		}
 	}
