@@ -121,6 +121,7 @@ func (p *Pool) clean(ctx context.Context, e *entry) (err error) {
 		if err := e.caps.profile.dialect.rollback(ctx, e); err != nil {
 			return err
 		}
+		p.log(slog.LevelDebug, "Executed rollback on connection "+e.name+" due to dirty commit state on close().", slog.Uint64("conn", e.id))
 		e.inTx = false
 	}
 	changed := e.changed & sessionstate.Lasting

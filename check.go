@@ -88,6 +88,7 @@ func resetSession(ctx context.Context, c driver.Conn) (err error) {
 // that have not been heard of since.
 func (p *Pool) foundDead(e *entry, err error) {
 	e.broken = err
+	p.opener.noteDead(p.secrets.mask(err))
 	p.suspect()
 	p.retire(e, CloseDead)
 }

@@ -141,6 +141,7 @@ func (p *Pool) giveBack(e *entry) {
 	e.used.Store(e.used.Load() + held)
 	e.uses.Store(e.uses.Load() + 1)
 	e.caller.Store(0)
+	e.task.over()
 	if e.loan.Load() != nil {
 		p.leaks.returned(e, now)
 	}

@@ -57,6 +57,7 @@ type entry struct {
 	// of pool-lock and Stats.
 	caller atomic.Uintptr
 	grip   atomic.Uint32
+	task   task
 
 	// loan is what leak detection knows about the current borrower; nil while
 	// detection is off or the entry is not lent.

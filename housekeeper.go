@@ -79,7 +79,6 @@ func (h *housekeeper) pass() {
 	}
 	h.trim()
 	h.env.advise()
-	h.env.stats("Pool ")
 	if !h.env.fill() {
 		h.env.log(slog.LevelDebug, "Fill pool skipped, pool has sufficient level or currently being filled.")
 	}
@@ -114,17 +113,22 @@ func (h *housekeeper) checkClock() bool {
 
 // trim closes connections that have been idle for longer than IdleTimeout, those
 // first that have been so for longest, as long as more than the minimum are idle.
+// It logs the statistics, in HikariCP's words.
 func (h *housekeeper) trim() {
 	s := h.env.settings()
+	after := "Pool "
+	defer func() { h.env.stats(after) }()
 	if s.IdleTimeout <= 0 || s.minIdle() >= s.MaximumPoolSize {
 		return
 	}
+	h.env.stats("Before cleanup ")
 	idle := h.env.idle()
 	slices.SortFunc(idle, func(a, b *entry) int { return cmp.Compare(a.lastUsed.Load(), b.lastUsed.Load()) })
 	now := h.env.now()
 	for _, e := range idle[:max(0, len(idle)-s.minIdle())] {
 		if now-e.lastUsed.Load() > int64(s.IdleTimeout) {
 			h.env.doom(e, CloseIdleTimeout)
+			after = "After cleanup  "
 		}
 	}
 }

@@ -62,14 +62,18 @@ func TestIdleConnectionsAreTrimmedOldestFirst(t *testing.T) {
 		entries[i] = &entry{id: uint64(i)}
 		entries[i].lastUsed.Store(int64(i) * int64(time.Second))
 	}
-	var closed []string
+	var closed, said []string
 	h := housekeeper{env: housekeeperEnv{
 		settings: func() *Settings { return &Settings{MaximumPoolSize: 10, MinimumIdle: 2, IdleTimeout: 10 * time.Second} },
 		idle:     func() []*entry { return []*entry{entries[3], entries[0], entries[4], entries[2], entries[1]} },
 		now:      func() int64 { return int64(11*time.Second) + 1 },
 		doom:     func(e *entry, r CloseReason) { closed = append(closed, fmt.Sprint(e.id, r)) },
+		stats:    func(prefix string) { said = append(said, prefix) },
 	}}
 	h.trim()
+	if got := strings.Join(said, ","); got != "Before cleanup ,After cleanup  " {
+		t.Errorf("it says %q", got)
+	}
 	if got := strings.Join(closed, ", "); got != "0 idle_timeout, 1 idle_timeout" {
 		t.Errorf("closed %s", got)
 	}

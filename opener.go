@@ -34,6 +34,7 @@ type opener struct {
 	failures int       // in a row
 	failedAt time.Time // the last of them
 	lastErr  error     // of the last attempt, nil if it succeeded
+	lastDead error     // why a connection was found dead, since the last success
 	trouble  openTrouble
 
 	connectTime time.Duration // moving average of what an attempt takes
@@ -332,7 +333,7 @@ func (o *opener) landed(a *attempt, e *entry, err error) {
 	}
 	a.over = true
 	o.removeLocked(a)
-	o.lastErr = err
+	o.noteLocked(err)
 	var failure openFailure
 	if err != nil {
 		if !a.started.Before(o.failedAt) {
@@ -470,8 +471,31 @@ func (o *opener) counts() (open, opening, closing, hung int, lastErr error) {
 // errors.
 func (o *opener) note(err error) {
 	o.mu.Lock()
-	o.lastErr = err
+	o.noteLocked(err)
 	o.mu.Unlock()
+}
+
+func (o *opener) noteLocked(err error) {
+	if o.lastErr = err; err == nil {
+		o.lastDead = nil
+	}
+}
+
+// noteDead records why a connection was found dead.
+func (o *opener) noteDead(err error) {
+	o.mu.Lock()
+	o.lastDead = err
+	o.mu.Unlock()
+}
+
+// cause is why there are no more connections, as far as that is known.
+func (o *opener) cause() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.lastErr != nil {
+		return o.lastErr
+	}
+	return o.lastDead
 }
 
 // stop ends all attempts and lets no more start.

@@ -112,7 +112,7 @@ func newPool(ctx context.Context, src source, cfg Config, hidden *secrets) (*Poo
 		need:          func() (int, int) { return p.bag.Idle(), p.bag.Waiting() },
 		hold:          p.holdTime,
 		connect:       p.connect,
-		opened:        p.opened,
+		opened:        func(e *entry, took time.Duration) { p.opened(e, took, slog.LevelDebug) },
 		admit:         func(e *entry) { p.bag.Add(&e.item) },
 		admitted:      p.afterReturn,
 		discard:       p.closeDriver,
@@ -172,8 +172,7 @@ func (p *Pool) firstConnection(ctx context.Context) error {
 		p.opener.note(err)
 		if err == nil {
 			p.opener.adopt(time.Since(began))
-			p.log(slog.LevelInfo, "Added connection "+e.name, slog.Uint64("conn", e.id))
-			p.opened(e, time.Since(began))
+			p.opened(e, time.Since(began), slog.LevelInfo) // as HikariCP's fail-fast check
 			p.bag.Add(&e.item)
 			p.afterReturn(e)
 			if p.live.Load().minIdle() == 0 {
@@ -250,11 +249,11 @@ func (p *Pool) connectAside(ctx context.Context) (*entry, error) {
 }
 
 // opened tells of a new connection.
-func (p *Pool) opened(e *entry, took time.Duration) {
+func (p *Pool) opened(e *entry, took time.Duration, level slog.Level) {
 	p.stats.opened.Add(1)
 	p.stats.openNanos.Add(int64(took))
 	p.sayOpenAgain()
-	p.log(slog.LevelDebug, "Added connection "+e.name, slog.Uint64("conn", e.id))
+	p.log(level, "Added connection "+e.name, slog.Uint64("conn", e.id))
 	fire(p, p.cfg.Trace.Opened, func() OpenedEvent { return OpenedEvent{p.name, e.info(), took} })
 	p.schedule.add(e)
 }
@@ -375,6 +374,10 @@ func (p *Pool) sentAway(b *budget, why error) error {
 		err.Reason = ErrPoolClosed
 	case why == bag.ErrFull:
 		err.Reason = ErrTooManyWaiters
+		b.waited = false
+	}
+	if b.waited {
+		p.stats.waited.Add(1)
 	}
 	switch {
 	case err.Timeout():
@@ -387,7 +390,7 @@ func (p *Pool) sentAway(b *budget, why error) error {
 	p.stats.waitNanos.Add(int64(err.Waited))
 	c := p.counts()
 	err.Total, err.Active, err.Idle, err.Waiting = c.total, c.active, c.idle, c.waiting
-	_, _, _, _, err.Cause = p.opener.counts()
+	err.Cause = p.opener.cause()
 	if err.Timeout() {
 		if err.Detail = p.ownLoans(); p.gate.now() == gateSuspended {
 			err.Cause = ErrPoolSuspended

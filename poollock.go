@@ -2,12 +2,15 @@ package akari
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/akaripool/akari/internal/bag"
@@ -21,6 +24,12 @@ import (
 // A caller is known by its goroutine: the one that used the connection last. A
 // caller that only hands connections on to other goroutines must not be taken
 // for one that is stuck, so how firmly a connection is held counts, see grip.
+//
+// It is also known by the context of its transaction, if goroutines that it has
+// started wait with the same one. That is less certain: goroutines that have
+// nothing to do with each other may share a context. So it counts only if
+// several connections are held, each under a context of its own, by
+// transactions in which nothing happens for some time.
 type lockWatch struct {
 	p *Pool
 
@@ -31,7 +40,38 @@ type lockWatch struct {
 
 	// Used by look only, and there is one at a time.
 	likelySince time.Time // since when it has looked like pool-lock; zero if it does not
-	likelyUses  int64     // loans that had ended by then
+	likelyUses  int64     // loans that had ended by then, and calls in transactions
+}
+
+// task is what the watch knows of the transaction that a connection is in.
+// Written by the holder.
+type task struct {
+	context atomic.Uintptr // its context, as contextID has it; 0 while there is no transaction
+	calls   atomic.Uint32  // beginnings and ends of the driver's calls in it: odd during one
+}
+
+func (t *task) began(ctx context.Context) { t.context.Store(contextID(ctx)) }
+func (t *task) enter()                    { t.calls.Store(t.calls.Load() | 1) }
+func (t *task) leave()                    { t.calls.Store((t.calls.Load() + 1) &^ 1) }
+
+func (t *task) over() {
+	if t.context.Load() != 0 {
+		t.context.Store(0)
+	}
+	if t.calls.Load()&1 != 0 { // the driver has panicked
+		t.leave()
+	}
+}
+
+// contextID is the same for a context and those derived from it that do not end
+// by themselves, and 0 for those that never end. No other context has it as long
+// as it is in use.
+func contextID(ctx context.Context) uintptr {
+	done := ctx.Done()
+	if done == nil {
+		return 0
+	}
+	return reflect.ValueOf(done).Pointer()
 }
 
 // grip says what is known of how a connection is held.
@@ -56,6 +96,7 @@ const (
 	lockLook   = 20 * time.Millisecond  // and it looks this much later, so that the others have been noted too
 	lockAgain  = 100 * time.Millisecond // and again while somebody waits
 	lockLikely = 400 * time.Millisecond // how long it must look like pool-lock where that is not certain
+	lockMaybe  = 600 * time.Millisecond // and where contexts are all that is known
 )
 
 // callerID identifies the calling goroutine, never with 0.
@@ -67,12 +108,18 @@ const unknownCaller uintptr = 1
 // waitSite is where a caller waits, as noted once its wait is long.
 type waitSite []uintptr
 
+// longWaiter is what is noted of a caller whose wait is long.
+type longWaiter struct {
+	at      waitSite
+	context uintptr // see contextID
+}
+
 // long is called by a caller that has waited for longWait.
-func (w *lockWatch) long() any {
+func (w *lockWatch) long(ctx context.Context) any {
 	pcs := make([]uintptr, maxFrames)
 	pcs = pcs[:runtime.Callers(3, pcs)]
 	w.arm(lockLook)
-	return waitSite(pcs)
+	return longWaiter{pcs, contextID(ctx)}
 }
 
 func (w *lockWatch) arm(d time.Duration) {
@@ -116,15 +163,11 @@ func (w *lockWatch) judge() {
 		w.likelySince = time.Time{}
 		return
 	}
-	switch sure, _ := w.locked(w.p.bag.Waiters()); sure {
-	case surelyLocked:
-		w.breakLock(surelyLocked)
-	case likelyLocked:
-		if w.lasts() {
-			w.breakLock(likelyLocked)
-		}
-	default:
+	switch sure, _ := w.locked(w.p.bag.Waiters()); {
+	case sure == notLocked:
 		w.likelySince = time.Time{}
+	case w.lasts(sure.needs()):
+		w.breakLock(sure)
 	}
 }
 
@@ -140,34 +183,55 @@ type certainty uint8
 
 const (
 	notLocked certainty = iota
+	maybeLocked
 	likelyLocked
 	surelyLocked
 )
+
+// needs is how long it must look that way.
+func (c certainty) needs() time.Duration {
+	switch c {
+	case maybeLocked:
+		return lockMaybe
+	case likelyLocked:
+		return lockLikely
+	}
+	return 0
+}
 
 // locked looks whether all connections are held by those who wait, and by whom.
 // It can be believed only while the line stands still: else a caller that was
 // served meanwhile would be seen waiting and holding.
 func (w *lockWatch) locked(line []bag.Waiter) (certainty, map[uintptr][]holding) {
 	p := w.p
-	waiting := make(map[uintptr]waitSite, len(line))
+	waiting := make(map[uintptr]waitSite, len(line)) // by goroutine and by context: callerID is odd, contextID even
 	for _, x := range line {
-		site, _ := x.Note.(waitSite)
+		long, _ := x.Note.(longWaiter)
 		if x.Caller != unknownCaller {
-			waiting[x.Caller] = site
+			waiting[x.Caller] = long.at
+		}
+		if long.context != 0 {
+			waiting[long.context] = long.at
 		}
 	}
 	items := p.bag.All()
 	holders := map[uintptr][]holding{}
-	sure, loose := true, false
+	sure, loose, maybe := true, false, false
 	for _, it := range items {
 		e := it.Value
+		g := grip(e.grip.Load())
 		c := e.caller.Load()
 		site, waits := waiting[c]
+		if !waits && c != 0 {
+			c = e.task.context.Load()
+			site, waits = waiting[c]
+			waits = waits && e.task.calls.Load()&1 == 0
+			maybe = true
+		}
 		if !waits { // nor if nobody holds it
 			return notLocked, nil
 		}
-		g := grip(e.grip.Load())
-		sure = sure && g == gripFirm
+		sure = sure && g == gripFirm && !maybe
 		loose = loose || g == gripLoose
 		holders[c] = append(holders[c], holding{e, e.loanTime(p.now()), site})
 	}
@@ -178,8 +242,10 @@ func (w *lockWatch) locked(line []bag.Waiter) (certainty, map[uintptr][]holding)
 		return surelyLocked, holders
 	case len(holders) < len(items):
 		return notLocked, nil // somebody has several: it may be handing them on
-	case loose && len(holders) < 2:
+	case (loose || maybe) && len(holders) < 2:
 		return notLocked, nil
+	case maybe:
+		return maybeLocked, holders
 	}
 	return likelyLocked, holders
 }
@@ -190,17 +256,20 @@ type errLocked struct{ detail string }
 func (e *errLocked) Error() string { return ErrPoolLock.Error() }
 
 // lasts reports whether it has looked like pool-lock for long enough, with no
-// connection returned meanwhile.
-func (w *lockWatch) lasts() bool {
+// connection returned or used in its transaction meanwhile.
+func (w *lockWatch) lasts(needed time.Duration) bool {
+	if needed == 0 {
+		return true
+	}
 	now, uses := time.Now(), int64(0)
 	for _, it := range w.p.bag.All() {
-		uses += it.Value.uses.Load()
+		uses += it.Value.uses.Load() + int64(it.Value.task.calls.Load())
 	}
 	if w.likelySince.IsZero() || uses != w.likelyUses {
 		w.likelySince, w.likelyUses = now, uses
 		return false
 	}
-	return now.Sub(w.likelySince) >= lockLikely
+	return now.Sub(w.likelySince) >= needed
 }
 
 // breakLock makes sure, with the line standing still, and fails the newest of
@@ -215,7 +284,11 @@ func (w *lockWatch) breakLock(wanted certainty) {
 			return -1
 		}
 		for i, x := range slices.Backward(line) {
-			if _, holds := holders[x.Caller]; holds {
+			_, holds := holders[x.Caller]
+			if long, _ := x.Note.(longWaiter); !holds && long.context != 0 {
+				_, holds = holders[long.context]
+			}
+			if holds {
 				err.detail = describe(holders)
 				w.p.stats.poolLocks.Add(1) // before the victim is told
 				return i

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -217,6 +218,43 @@ func TestNobodyIsFailedWhoIsNotLocked(t *testing.T) {
 			wg.Wait()
 		})
 	})
+	t.Run("workers share a context", func(t *testing.T) {
+		for size := 1; size <= 2; size++ {
+			within(t, func(t *testing.T) {
+				b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: size})
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				var wg sync.WaitGroup
+				for range 3 {
+					wg.Go(func() {
+						tx, err := b.DB().BeginTx(ctx, nil)
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						time.Sleep(5 * time.Second)
+						tx.Rollback()
+					})
+				}
+				wg.Wait()
+			})
+		}
+	})
+	t.Run("goroutines of busy tasks wait", func(t *testing.T) {
+		within(t, func(t *testing.T) {
+			b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: 2})
+			b.want(2, 0, 2, 0)
+			b.server.Inject(akaritest.OpExec, akaritest.Fault{Delay: 2 * time.Second})
+			b.nestedTasks(2, func(ctx context.Context, tx *sql.Tx) error {
+				_, err := tx.ExecContext(ctx, "GET x")
+				return errors.Join(err, tx.Rollback())
+			}, func(err error) {
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	})
 	t.Run("the pool can grow", func(t *testing.T) {
 		within(t, func(t *testing.T) {
 			cfg := quietKeeping
@@ -230,6 +268,64 @@ func TestNobodyIsFailedWhoIsNotLocked(t *testing.T) {
 			defer tx.Rollback()
 			b.exec("GET x") // waits for the second connection, five seconds
 		})
+	})
+}
+
+// nestedTasks begins as many transactions, each under a context of its own. A
+// goroutine of each task then executes a statement outside of the transaction,
+// while the task does inside, and waits for it.
+func (b *bench) nestedTasks(n int, inside func(context.Context, *sql.Tx) error, outside func(error)) {
+	var wg, begun sync.WaitGroup
+	begun.Add(n)
+	for range n {
+		wg.Go(func() {
+			ctx, cancel := context.WithCancel(b.t.Context())
+			defer cancel()
+			tx, err := b.DB().BeginTx(ctx, nil)
+			begun.Done()
+			if err != nil {
+				b.t.Error(err)
+				return
+			}
+			defer tx.Rollback()
+			begun.Wait()
+			done := make(chan error)
+			go func() {
+				_, err := b.DB().ExecContext(context.WithValue(ctx, taskKey{}, "outside"), "GET x")
+				done <- err
+			}()
+			if err := inside(ctx, tx); err != nil {
+				b.t.Error(err)
+			}
+			outside(<-done)
+		})
+	}
+	wg.Wait()
+}
+
+type taskKey struct{}
+
+func TestPoolLockOfTasksIsKnownByTheirContexts(t *testing.T) {
+	within(t, func(t *testing.T) {
+		b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: 10})
+		var locks, served atomic.Int32
+		start := time.Now()
+		b.nestedTasks(10, func(ctx context.Context, tx *sql.Tx) error {
+			_, err := tx.ExecContext(ctx, "GET x")
+			return err
+		}, func(err error) {
+			switch {
+			case err == nil:
+				served.Add(1)
+			case errors.Is(err, akari.ErrPoolLock):
+				locks.Add(1)
+			default:
+				t.Error(err)
+			}
+		})
+		if took := time.Since(start); locks.Load() != 1 || served.Load() != 9 || took > time.Second {
+			t.Errorf("%d failed and %d served, in %v", locks.Load(), served.Load(), took)
+		}
 	})
 }
 

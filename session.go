@@ -192,7 +192,18 @@ func (s *session) enter(ctx context.Context) error {
 		return err
 	}
 	s.inCall = true
+	if s.tx != nil {
+		s.e.task.enter()
+	}
 	return nil
+}
+
+// leave ends the call of the driver that enter has begun.
+func (s *session) leave() {
+	s.inCall = false
+	if s.tx != nil {
+		s.e.task.leave()
+	}
 }
 
 // beginText begins the operation of a text, and notes what it may do to the
@@ -211,7 +222,7 @@ func (s *session) beginText(ctx context.Context, c *call, query string) error {
 // begun again, and else the error for the caller. harmless operations may be
 // repeated even if the server has executed them.
 func (s *session) end(c *call, err error, harmless bool) error {
-	s.inCall = false
+	s.leave()
 	first := !s.used
 	s.used = true
 	if c.text != nil && err != driver.ErrSkip {
@@ -418,7 +429,7 @@ func (s *session) arguments(e *entry, args []driver.NamedValue) ([]driver.NamedV
 			out = append(out, nv)
 		case driver.ErrRemoveArgument:
 		default:
-			s.inCall = false
+			s.leave()
 			which := "$" + strconv.Itoa(nv.Ordinal)
 			if nv.Name != "" {
 				which = fmt.Sprintf("with name %q", nv.Name)
@@ -576,6 +587,7 @@ func (s *session) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx
 		case err == nil:
 			c.e.inTx = true
 			s.tx, s.txCtx, s.txRO = tx, ctx, opts.ReadOnly
+			c.e.task.began(ctx)
 			c.e.held(gripRows) // it may be given to another goroutine, which is known once it uses it
 			return (*transaction)(s), nil
 		case err != errAgain:
@@ -661,6 +673,7 @@ func (s *session) endTx(do func(driver.Tx) error, commit bool) error {
 	watch.end()
 	s.inCall = false
 	s.tx, s.txCtx = nil, nil
+	e.task.over()
 	if err == nil {
 		e.inTx = false
 		e.settleTables(s.p)

@@ -31,8 +31,8 @@ type Stats struct {
 
 	// Counters, since the pool was made.
 	Acquired        int64         // connections lent
-	AcquireWaited   int64         // of these, how many callers had to wait first
-	WaitTime        time.Duration // what all callers have waited, also those without success
+	AcquireWaited   int64         // callers that had to wait, also those without success
+	WaitTime        time.Duration // what they have waited
 	AcquireTimeouts int64         // callers whose time ran out
 	AcquireCanceled int64         // callers whose context was cancelled
 	AcquireRejected int64         // callers refused at once: too many waiters, pool suspended or closed

@@ -244,6 +244,15 @@ var Differences = []Difference{
 		Pooled: regexp.MustCompile(`(ok|int64\(1\)|error == (driver\.ErrBadConn|sql\.ErrConnDone) .*|error (is context\.\w+ \*akari\.AcquireError>|== context\.).*)$`),
 	},
 	{
+		Name:   "lib/pq and the context of a transaction",
+		Why:    "lib/pq gives its connection up when the context of a transaction ends, unless the rollback is there first: that is left to chance.",
+		Case:   "transactions/cancelled on a connection",
+		Driver: "pq",
+		Bare:   regexp.MustCompile(`^afterwards: `),
+		Pooled: regexp.MustCompile(`^afterwards: .*(error == driver\.ErrBadConn|Err ok; Close ok)`),
+		Ends:   true,
+	},
+	{
 		Name:   "a context that has ended, again",
 		Why:    "The pool does not call a driver for a caller whose context has ended.",
 		Case:   "contexts/over while it runs",

@@ -14,7 +14,7 @@ import (
 var collapse = Fault{
 	ID:   "F20",
 	Name: "All connections lost while connecting takes 350 ms and callers have 400 ms",
-	Measured: "20 callers, 10 connections, statements of 150 ms; all connections reset at once; watched for 3 s; " +
+	Measured: "20 callers, two of whom write, 10 connections, statements of 150 ms; all connections reset at once; watched for 3 s; " +
 		"then one more caller with 5 s of time",
 	Wanted: "a caller with more time is served, whatever becomes of the others",
 	Peers:  onServers,
@@ -25,13 +25,13 @@ var collapse = Fault{
 			return err
 		}
 		seen := newWell(workers)
-		c := newCrowd(ctx, workers, 400*time.Millisecond, time.Millisecond, func(ctx context.Context, w int) error {
-			err := p.exec(ctx, s.nap(150*time.Millisecond))
-			if err == nil {
-				seen.note(w)
+		const takes = 150 * time.Millisecond
+		c := newCrowd(ctx, workers, 400*time.Millisecond, time.Millisecond, seen.noting(func(ctx context.Context, w int) error {
+			if w < writers {
+				return s.ledger.writeSlowly(ctx, p, s.peer, takes)
 			}
-			return err
-		})
+			return p.exec(ctx, s.nap(takes))
+		}))
 		defer c.stop(time.Second)
 		pass(ctx, time.Second)
 		s.net.SetConnectDelay(350 * time.Millisecond)
@@ -42,7 +42,7 @@ var collapse = Fault{
 		f.Dials = s.dials() - before
 		patient := newTally()
 		burst(ctx, patient, 1, 5*time.Second, 6*time.Second, func(ctx context.Context, _ int) error {
-			return p.exec(ctx, s.nap(150*time.Millisecond))
+			return s.ledger.writeSlowly(ctx, p, s.peer, takes)
 		})
 		if f.Recovered = never; patient.successes() == 1 {
 			f.Recovered = patient.slowest()
@@ -56,6 +56,7 @@ var collapse = Fault{
 		if f.AllWell == never {
 			others = "the others not well within 3 s"
 		}
-		return fmt.Sprintf("the one with more time served after %s, %s; %s; %s dials", sayTime(f.Recovered), others, sayErrors(f), thousands(f.Dials))
+		return fmt.Sprintf("%s, %s; %s; %s dials",
+			bold(f.Recovered == never, "the one with more time served after "+sayTime(f.Recovered)), others, sayErrors(f), thousands(f.Dials))
 	},
 }

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"time"
 
 	"github.com/akaripool/akari/akaritest/localdb"
 )
@@ -17,18 +18,25 @@ type Fault struct {
 
 	// server gives the options of a server of the trial's own; nil for one that
 	// is shared.
-	server     func(Peer) localdb.Options
-	serverless bool // the trial sees to its servers itself
+	server      func(Peer) localdb.Options
+	second      bool          // there is a second server, to which callers may be led
+	serverless  bool          // the trial sees to its servers itself
+	sampled     time.Duration // how often the connections at the server are counted; 0: every 20 ms
+	unheard     bool          // the server does not hear of it when the pool closes a connection
+	tellsLedger bool          // tell speaks of the ledger as well
 
 	try  func(context.Context, *site, *Figures) error
-	tell func(Figures) string // the figures in a few words
+	tell func(Figures) string // the figures in a few words, what misses the wanted in bold
 }
 
 // Tell is what the table says about figures of the fault.
 func (f Fault) Tell(fig Figures) string {
 	text := f.tell(fig)
+	if !f.tellsLedger {
+		text += sayLedger(fig.Ledger)
+	}
 	if fig.Left.CloseHangs {
-		text += "; its Close hangs"
+		text += "; **its Close hangs**"
 	}
 	return text
 }

@@ -18,12 +18,15 @@ type Figures struct {
 
 	P50, P99, Max time.Duration // how long calls took
 	Late          int           // calls that took longer than their time, see the fault
+	Caught        Errors        // what those got whose statements were under way
 
 	Outage      time.Duration // how long the server was away
 	Dials       int64         // TCP connections tried, those to cancel statements included
 	Recovered   time.Duration // from the end of the fault to the first success
 	AllWell     time.Duration // from the end of the fault until every caller had success again
 	MaxAtServer int           // the most connections at the server at once, sampled there
+	Samples     int           // how often they were counted
+	Places      int           // the sizes of the pools that were open at once
 	MaxTCP      int           // the most TCP connections at once, those to cancel statements included
 
 	InVain       int      // callers who waited in vain while the server was away

@@ -50,7 +50,7 @@ func (l *Lab) Close() error {
 }
 
 // place tells the servers apart: of each kind there is one that the trials
-// share and put back as they found it, and a second one for those that need two.
+// share and put back as they found it, and a second one for faults that need two.
 type place struct {
 	kind   localdb.Kind
 	second bool

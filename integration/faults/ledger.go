@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/akaripool/akari"
 )
@@ -63,6 +64,17 @@ func (l *ledger) write(ctx context.Context, r runner, p Peer) error {
 func (l *ledger) writeLiteral(ctx context.Context, r runner) error {
 	id := l.numbers.Add(1)
 	err := r.exec(ctx, fmt.Sprintf("INSERT INTO ledger VALUES (%d)", id))
+	l.note(id, knownBy(err))
+	return err
+}
+
+// writeSlowly is write by a statement that takes a time.
+func (l *ledger) writeSlowly(ctx context.Context, r runner, p Peer, takes time.Duration) error {
+	id := l.numbers.Add(1)
+	err := r.exec(ctx, fmt.Sprintf(p.pick(
+		"INSERT INTO ledger SELECT %d FROM pg_sleep(%g)",
+		"INSERT INTO ledger SELECT %d + SLEEP(%g)", // which is 0
+	), id, takes.Seconds()))
 	l.note(id, knownBy(err))
 	return err
 }

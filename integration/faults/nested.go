@@ -14,7 +14,7 @@ import (
 var nested = Fault{
 	ID:   "F6",
 	Name: "10 callers each take a second connection from a pool of 10",
-	Measured: "all 10 have their first connection when they ask for the second, without a deadline; " +
+	Measured: "all 10 have their first connection when they ask for the second, without a deadline, and write on it; " +
 		"after 4 s the trial is broken off",
 	Wanted: "an error that explains it, in less than a second; the others are served",
 	Peers:  onServers,
@@ -40,7 +40,7 @@ var nested = Fault{
 					return
 				}
 				all.wait(ctx)
-				err = t.call(func() error { return p.exec(ctx, "SELECT 1") })
+				err = t.call(func() error { return s.ledger.write(ctx, p, s.peer) })
 				var away *akari.AcquireError
 				if errors.As(err, &away) && errors.Is(err, akari.ErrPoolLock) && away.Detail != "" {
 					explained.add()
@@ -57,6 +57,7 @@ var nested = Fault{
 		if f.Errors[classDeadline] == f.Calls {
 			return "**hangs**, silently, until it is broken off"
 		}
-		return fmt.Sprintf("over after %s; %s, %s explained", sayTime(f.Max), sayErrors(f), thousands(f.Explained))
+		return fmt.Sprintf("%s; %s, %s", bold(f.Max > time.Second, "over after "+sayTime(f.Max)), sayErrors(f),
+			bold(f.Explained < f.Errors.Total(), thousands(f.Explained)+" explained"))
 	},
 }

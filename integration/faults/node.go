@@ -122,41 +122,44 @@ func (n *node) clients(ctx context.Context) (count int, err error) {
 	return count, err
 }
 
-// watch samples the connections at the server until stop is called, which
-// returns the most there were.
-func (n *node) watch(ctx context.Context) (stop func() (int, error), err error) {
-	c, err := n.admin.Conn(ctx)
-	if err != nil {
-		return nil, err
+// atWork counts those of them that run a statement.
+func (n *node) atWork(ctx context.Context) (count int, err error) {
+	busy := " AND state = 'active'"
+	if n.Kind == localdb.MariaDB {
+		busy = " AND command IN ('Query', 'Execute')"
 	}
-	var most int // the goroutine's until it is done
-	sample := func(ctx context.Context) error {
-		var count int
-		err := c.QueryRowContext(ctx, n.countClients()).Scan(&count)
-		most = max(most, count)
-		return err
-	}
-	if err := sample(ctx); err != nil {
-		return nil, errors.Join(err, c.Close())
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan error, 1)
+	err = n.admin.QueryRowContext(ctx, n.countClients()+busy).Scan(&count)
+	return count, err
+}
+
+// How often the connections at the server are counted.
+const (
+	usually = 20 * time.Millisecond
+	closely = 3 * time.Millisecond
+)
+
+// watch counts the connections at the server every so often, until stop is
+// called, which returns the most there were and how often they were counted. A
+// server that is down is no error: then there is nothing to count.
+func (n *node) watch(ctx context.Context, every time.Duration) (stop func() (most, samples int)) {
+	var most, samples int // the goroutine's until it is done
+	going, end := context.WithCancel(ctx)
+	done := make(chan struct{})
 	go func() {
-		defer c.Close()
-		for ctx.Err() == nil {
-			if err := sample(ctx); err != nil && ctx.Err() == nil {
-				done <- err
-				return
+		defer close(done)
+		for going.Err() == nil {
+			if count, err := n.clients(ctx); err == nil { // not cut off by the end: that would cost the connection
+				most = max(most, count)
+				samples++
 			}
-			pass(ctx, 3*time.Millisecond)
+			pass(going, every)
 		}
-		done <- nil
 	}()
-	return func() (int, error) {
-		cancel()
-		err := <-done
-		return most, err
-	}, nil
+	return func() (int, int) {
+		end()
+		<-done
+		return most, samples
+	}
 }
 
 // hangUp has the server end all connections that are not the watcher's.

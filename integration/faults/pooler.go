@@ -13,7 +13,7 @@ import (
 var pooler = Fault{
 	ID:   "F15",
 	Name: "PgBouncer in transaction mode",
-	Measured: "8 callers on 2 connections to the server, 2 s of queries of 50 texts, every fourth without parameters, " +
+	Measured: "8 callers on 2 connections to the server, two of whom write, 2 s of queries of 50 texts, every fourth without parameters, " +
 		"drivers in their default settings; each answer is checked",
 	Wanted: "no wrong answer, no error",
 	Peers:  onPostgres,
@@ -28,7 +28,7 @@ var pooler = Fault{
 		}
 		wrong := newCounter()
 		var asked atomic.Int64
-		c := newCrowd(ctx, 8, 5*time.Second, 0, func(ctx context.Context, w int) error {
+		c := newCrowd(ctx, 8, 5*time.Second, 0, s.twoWrite(p, func(ctx context.Context, _ int) error {
 			n := asked.Add(1)
 			text, arg := n%50*1000, n%997
 			query, args := fmt.Sprintf("SELECT $1::int + %d", text), []any{arg}
@@ -43,7 +43,7 @@ var pooler = Fault{
 				wrong.add()
 			}
 			return nil
-		})
+		}))
 		pass(ctx, 2*time.Second)
 		if !c.stop(6 * time.Second) {
 			c.stuck(1)
@@ -56,7 +56,7 @@ var pooler = Fault{
 		if f.Wrong > 0 {
 			return fmt.Sprintf("**%s answers wrong**, without an error, of %s; %s", thousands(f.Wrong), thousands(f.OK), sayErrors(f))
 		}
-		return "no wrong answer; " + sayErrors(f)
+		return "no wrong answer; " + sayNoErrors(f)
 	},
 }
 

@@ -26,8 +26,8 @@ var restarted = Fault{
 		return killAndRestart(ctx, s, f, 20*time.Second)
 	},
 	tell: func(f Figures) string {
-		return fmt.Sprintf("%s; %s dials while down; all callers well %s after the server%s",
-			sayErrors(f), thousands(f.Dials), sayTime(f.AllWell), sayLedger(f.Ledger))
+		return fmt.Sprintf("%s; %s; all callers well %s after the server",
+			bold(f.Errors.Total() > inFlight, sayErrors(f)), sayDialsWhileDown(f), sayTime(f.AllWell))
 	},
 }
 
@@ -42,16 +42,24 @@ var impatient = Fault{
 		return killAndRestart(ctx, s, f, 400*time.Millisecond)
 	},
 	tell: func(f Figures) string {
-		told := "nobody is told to have waited in vain"
+		told := "**nobody is told to have waited in vain**"
 		if f.InVain > 0 {
-			told = fmt.Sprintf("of %s who waited in vain %s were told why no connection could be had", thousands(f.InVain), thousands(f.Explained))
+			told = bold(f.Explained < f.InVain,
+				fmt.Sprintf("of %s who waited in vain %s were told why no connection could be had", thousands(f.InVain), thousands(f.Explained)))
 		}
-		return fmt.Sprintf("%s; %s; %s dials while down%s", sayErrors(f), told, thousands(f.Dials), sayLedger(f.Ledger))
+		return fmt.Sprintf("%s; %s; %s", sayErrors(f), told, sayDialsWhileDown(f))
 	},
 }
 
+// inFlight is how many statements can be under way.
+const inFlight = 20
+
+func sayDialsWhileDown(f Figures) string {
+	return bold(f.Dials > 100, thousands(f.Dials)+" dials while down")
+}
+
 func killAndRestart(ctx context.Context, s *site, f *Figures, patience time.Duration) error {
-	const size, workers = 20, 50
+	const size, workers = inFlight, 50
 	p, err := s.openFull(ctx, size)
 	if err != nil {
 		return err
@@ -103,5 +111,5 @@ func killAndRestart(ctx context.Context, s *site, f *Figures, patience time.Dura
 	}
 	c.into(f)
 	f.InVain, f.Explained = inVain.value(), explained.value()
-	return s.audit(ctx, f)
+	return nil
 }

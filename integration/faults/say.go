@@ -5,7 +5,15 @@ import (
 	"time"
 )
 
-// How figures are put into the table.
+// How figures are put into the table. What misses the wanted result is bold, for
+// every pool alike: TestMeasuredFaultsKeepWhatIsPromised looks for it.
+
+func bold(missed bool, text string) string {
+	if missed {
+		return "**" + text + "**"
+	}
+	return text
+}
 
 func sayErrors(f Figures) string {
 	if f.Errors.Total() == 0 {
@@ -13,6 +21,9 @@ func sayErrors(f Figures) string {
 	}
 	return fmt.Sprintf("%s errors in %s calls (%v)", thousands(f.Errors.Total()), thousands(f.Calls), f.Errors)
 }
+
+// sayNoErrors is for faults of which callers are to see nothing.
+func sayNoErrors(f Figures) string { return bold(f.Errors.Total() > 0, sayErrors(f)) }
 
 // sayTime rounds to what means something on a noisy machine.
 func sayTime(d time.Duration) string {

@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/akaripool/akari"
 	"github.com/akaripool/akari/akaritest/faultproxy"
 )
 
@@ -21,13 +23,16 @@ type site struct {
 	lab  *Lab
 	peer Peer
 
-	*node  // the server; nil for a peer that has a file, or needs none
+	*node        // the server; nil for a peer that has a file, or needs none
+	next   *node // the second one; nil if the fault has none
 	own    bool
 	net    *faultproxy.Proxy
 	ledger *ledger
 	file   string // for SQLite
 
-	pools   []pool
+	pools   map[pool]int // the open ones, and their sizes
+	places  int          // the most of their sizes together
+	watched func() (most, samples int)
 	undoing []func(context.Context) error // see later
 	closers []func() error                // of what stands between the pools and the server; run after the pools were closed
 	before  count
@@ -56,25 +61,35 @@ func countSteady(ctx context.Context) count {
 
 // site prepares a trial.
 func (l *Lab) site(ctx context.Context, f Fault, p Peer) (*site, error) {
-	s := &site{lab: l, peer: p, ledger: newLedger()}
+	s := &site{lab: l, peer: p, ledger: newLedger(), pools: map[pool]int{}}
 	var err error
 	switch {
 	case f.serverless:
 		s.before = countSteady(ctx)
 	case p.onFile():
-		s.before = countSteady(ctx)
 		s.file = filepath.Join(l.dir, fmt.Sprintf("trial-%d.db", time.Now().UnixNano()))
+		err = s.inFile(func(db *sql.DB) error {
+			_, err := db.ExecContext(ctx, ledgerTable)
+			return err
+		})
+		s.before = countSteady(ctx)
 	case f.server != nil:
 		s.own = true
 		s.node, err = startNode(ctx, p.kind(), f.server(p))
 	default:
 		s.node, err = l.common(ctx, p.kind())
 	}
+	if err == nil && f.second {
+		s.next, err = l.node(ctx, place{kind: p.kind(), second: true})
+	}
 	if err == nil && s.node != nil {
 		err = s.settle(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.shut())
+	}
+	if s.node != nil {
+		s.watched = s.watch(ctx, cmp.Or(f.sampled, usually))
 	}
 	return s, nil
 }
@@ -89,6 +104,11 @@ func (s *site) settle(ctx context.Context) error {
 	}
 	if err := s.warm(ctx); err != nil {
 		return err
+	}
+	if s.next != nil {
+		if err := errors.Join(s.next.do(ctx, dropLedger, ledgerTable), s.next.warm(ctx)); err != nil {
+			return err
+		}
 	}
 	s.before = countSteady(ctx)
 	var err error
@@ -126,7 +146,12 @@ func (s *site) direct() string {
 func (s *site) open(ctx context.Context, dsn string, o openOptions) (pool, error) {
 	p, err := s.peer.open(ctx, dsn, o)
 	if err == nil {
-		s.pools = append(s.pools, p)
+		s.pools[p] = o.size
+		open := 0
+		for _, size := range s.pools {
+			open += size
+		}
+		s.places = max(s.places, open)
 	}
 	return p, err
 }
@@ -187,23 +212,39 @@ func (s *site) undo(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// admin0 is the watcher's connection to the server, nil if there is none.
-func (s *site) admin0() *sql.DB {
-	if s.node == nil {
-		return nil
-	}
-	return s.admin
-}
-
 // dials is the number of connections tried through the proxy so far.
 func (s *site) dials() int64 {
 	n := s.net.Stats()
 	return n.Accepted + n.Refused
 }
 
-// audit compares the ledger with the server.
+// writers is how many callers of a crowd write while the others do what the
+// fault is about, so that the ledger has something to say after every fault.
+const writers = 2
+
+// twoWrite is a crowd's call of that kind.
+func (s *site) twoWrite(p pool, others func(ctx context.Context, worker int) error) func(context.Context, int) error {
+	return func(ctx context.Context, worker int) error {
+		if worker < writers {
+			return s.ledger.write(ctx, p, s.peer)
+		}
+		return others(ctx, worker)
+	}
+}
+
+// audit compares the ledger with what the servers have, or the file.
 func (s *site) audit(ctx context.Context, f *Figures) (err error) {
-	f.Ledger, err = s.ledger.audit(ctx, s.admin)
+	switch {
+	case s.file != "":
+		return s.inFile(func(db *sql.DB) error {
+			f.Ledger, err = s.ledger.audit(ctx, db)
+			return err
+		})
+	case s.next != nil:
+		f.Ledger, err = s.ledger.audit(ctx, s.admin, s.next.admin)
+	case s.node != nil:
+		f.Ledger, err = s.ledger.audit(ctx, s.admin)
+	}
 	return err
 }
 
@@ -217,7 +258,7 @@ func (s *site) close(ctx context.Context, f *Figures) error {
 	if s.net != nil {
 		errs = append(errs, s.net.Heal())
 	}
-	for _, p := range s.pools {
+	for p := range s.pools {
 		errs = append(errs, s.closePool(ctx, p, f))
 	}
 	for _, c := range s.closers {
@@ -231,9 +272,12 @@ func (s *site) close(ctx context.Context, f *Figures) error {
 		if left > 0 {
 			errs = append(errs, s.hangUp(ctx)) // the next trial is to find the server free
 		}
+		f.MaxAtServer, f.Samples = s.watched()
+		f.Places = s.places
 		errs = append(errs, s.net.Close())
 		s.net = nil
 	}
+	errs = append(errs, s.audit(ctx, f)) // nothing is under way any more
 	now := s.before
 	if !until(ctx, closing, func() bool {
 		now = countNow()
@@ -248,6 +292,18 @@ func (s *site) close(ctx context.Context, f *Figures) error {
 
 // closePool closes a pool, which not every pool survives.
 func (s *site) closePool(ctx context.Context, p pool, f *Figures) error {
+	delete(s.pools, p)
+	sp, _ := p.(*sqlPool)
+	addUp := func(wrong func(akari.Stats) []string) {
+		var now []string
+		if sp != nil && sp.akari != nil && !until(ctx, closing, func() bool {
+			now = wrong(sp.akari.Stats())
+			return len(now) == 0
+		}) {
+			f.Numbers = append(f.Numbers, now...)
+		}
+	}
+	addUp(atRest)
 	done := make(chan error, 1)
 	go func() { done <- p.close() }()
 	t := time.NewTimer(closing)
@@ -262,14 +318,10 @@ func (s *site) closePool(ctx context.Context, p pool, f *Figures) error {
 		}
 		return nil
 	}
-	sp, ok := p.(*sqlPool)
-	if !ok || sp.akari == nil {
+	if s.peer.Pool != Akari {
 		return nil // others report connections here that were lost long ago
 	}
-	until(ctx, closing, func() bool {
-		f.Numbers = impossible(sp.akari.Stats())
-		return len(f.Numbers) == 0
-	})
+	addUp(impossible)
 	return err
 }
 
@@ -297,5 +349,11 @@ func stacks() string {
 	return string(buf[:runtime.Stack(buf, true)])
 }
 
-// bare opens the peer's driver without a pool.
-func (s *site) bare(dsn string) (*sql.DB, error) { return sql.Open(s.peer.registered(), dsn) }
+// inFile does something to the file of a peer that has one, past its pool.
+func (s *site) inFile(do func(*sql.DB) error) error {
+	db, err := sql.Open(s.peer.registered(), s.file)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(db), db.Close())
+}

@@ -21,6 +21,17 @@ func (w *well) note(caller int) {
 	w.last[caller] = time.Now()
 }
 
+// noting is a crowd's call that notes who is well served.
+func (w *well) noting(call func(ctx context.Context, worker int) error) func(context.Context, int) error {
+	return func(ctx context.Context, worker int) error {
+		err := call(ctx, worker)
+		if err == nil {
+			w.note(worker)
+		}
+		return err
+	}
+}
+
 // after waits until every caller has been well served after a moment, and
 // returns how long after; never if that does not happen in time.
 func (w *well) after(ctx context.Context, moment time.Time, within time.Duration) time.Duration {

@@ -37,6 +37,7 @@
 package bag
 
 import (
+	"context"
 	"errors"
 	"runtime"
 	"sync"
@@ -159,9 +160,9 @@ type Hooks struct {
 	// Joined: somebody has joined the queue.
 	Joined func()
 
-	// Long: somebody has waited for LongWait. The result is shown as its
-	// Waiter.Note.
-	Long     func() any
+	// Long: somebody has waited for LongWait, with the context of the wait. The
+	// result is shown as its Waiter.Note.
+	Long     func(context.Context) any
 	LongWait time.Duration
 }
 

@@ -375,7 +375,7 @@ func TestWaiterIsReusedWithItsTimerStopped(t *testing.T) {
 func TestLongWaitIsNoted(t *testing.T) {
 	for _, timeout := range []time.Duration{0, time.Minute} {
 		synctest.Test(t, func(t *testing.T) {
-			b := New[int](Hooks{LongWait: time.Second, Long: func() any { return "long" }})
+			b := New[int](Hooks{LongWait: time.Second, Long: func(context.Context) any { return "long" }})
 			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 			defer cancel()
 			ended := make(chan error, 1)

@@ -81,7 +81,7 @@ func (b *Bag[T]) Wait(ctx context.Context, timeout time.Duration, limit int, cal
 				err = ErrTimeout
 				break
 			}
-			b.note(w, b.hooks.Long())
+			b.note(w, b.hooks.Long(ctx))
 			part, rest, again = rest, 0, true // rest < 0: no time-out
 		}
 	}

@@ -132,7 +132,7 @@ The wait is the pool's own account of each caller, N if a connection was idle; c
 The wait is part of the operation, and of the step that borrowed the connection.
 
 the pool, warm-up included
-  loans  N N after a wait, each for N on average
+  loans  N each for N on average; N callers had to wait
   sent away  N timed out, N cancelled, N refused, N by pool-lock
   opened  N in N on average; N attempts failed
   closed  N

@@ -143,7 +143,7 @@ func (e *ErrorReport) name() string {
 func (t *text) pool(p *PoolReport) {
 	t.line("")
 	t.line("the pool, warm-up included")
-	t.line("  loans             %s, %s after a wait, each for %s on average", count(p.Acquired), count(p.AcquireWaited), short(mean(p.HoldTime, p.Acquired)))
+	t.line("  loans             %s, each for %s on average; %s callers had to wait", count(p.Acquired), short(mean(p.HoldTime, p.Acquired)), count(p.AcquireWaited))
 	t.line("  sent away         %s timed out, %s cancelled, %s refused, %s by pool-lock", count(p.AcquireTimeouts), count(p.AcquireCanceled), count(p.AcquireRejected), count(p.PoolLocks))
 	t.line("  opened            %s, in %s on average; %s attempts failed", count(p.Opened), short(mean(p.OpenTime, p.Opened)), count(p.OpenFailed))
 	closed := []string{}
