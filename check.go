@@ -13,29 +13,39 @@ import (
 // look at its socket: nothing that could be seen there is older.
 const hot = int64(time.Millisecond)
 
+// errUnfit: the connection is not to be lent, the caller goes on looking.
+var errUnfit = errors.New("akari: the connection is not fit to be lent")
+
 // fit decides whether a connection just taken from the bag may be lent. If not,
-// it has taken care of it, and the caller goes on looking. The server is asked
-// only about connections that give reason to.
-func (p *Pool) fit(ctx context.Context, e *entry, b *budget) bool {
+// it has taken care of it and returns errUnfit, or the error to send the caller
+// away with. The server is asked only about connections that give reason to.
+func (p *Pool) fit(ctx context.Context, e *entry, b *budget) error {
 	if reason := e.doom.Load(); reason != 0 {
 		p.retire(e, CloseReason(reason))
-		return false
+		return errUnfit
 	}
 	now := p.now()
 	idle := now - max(e.lastUsed.Load(), e.lastSeen.Load())
 	if p.mustAsk(e, now, idle) {
-		return p.ask(ctx, e, b) && p.reset(ctx, e, now)
+		return p.askAndReset(ctx, e, b, now)
 	}
 	if idle > hot && e.sock != nil {
 		switch e.sock.peek() {
 		case socketGone:
 			p.foundDead(e, errHungUp)
-			return false
+			return errUnfit
 		case socketTalking:
-			return p.ask(ctx, e, b) && p.reset(ctx, e, now)
+			return p.askAndReset(ctx, e, b, now)
 		}
 	}
-	return p.reset(ctx, e, now)
+	return p.reset(ctx, e, b, now)
+}
+
+func (p *Pool) askAndReset(ctx context.Context, e *entry, b *budget, now int64) error {
+	if !p.ask(ctx, e, b) {
+		return errUnfit
+	}
+	return p.reset(ctx, e, b, now)
 }
 
 var errHungUp = errors.New("the server has closed the connection")
@@ -59,29 +69,52 @@ func (p *Pool) mustAsk(e *entry, now, idle int64) bool {
 // hook for it, which may set up the session from the caller's context. A driver
 // that fails here must not get its connection lent: database/sql would ignore all
 // errors but ErrBadConn.
-func (p *Pool) reset(ctx context.Context, e *entry, now int64) bool {
+//
+// A hook that refuses a caller says nothing about the connection: the caller is
+// sent away, and not tried on one connection after the other.
+func (p *Pool) reset(ctx context.Context, e *entry, b *budget, now int64) error {
 	if !e.caps.resetter {
-		return true
+		return nil
 	}
 	e.lastReset = now
-	finished := false
+	returned := false
 	defer func() {
-		if !finished { // the driver has ended the goroutine
+		if !returned { // the driver has ended the goroutine
 			p.foundDead(e, errPanicked)
 		}
 	}()
-	err := resetSession(ctx, e.conn)
-	finished = true
-	if err != nil {
-		p.foundDead(e, err)
-		return false
+	err, panicked := resetSession(ctx, e.conn)
+	returned = true
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil && !panicked: // which says nothing about other connections
+		e.broken = err
+		p.retire(e, CloseBroken)
+		return errUnfit
+	case !panicked && !isBadConn(err) && !isNetwork(err) && e.lives():
+		p.putBack(e)
+		return err
 	}
-	return true
+	b.refused++
+	if e.uses.Load() == 0 || b.refused >= maxRefusals {
+		p.opener.refused(err)
+		p.retire(e, CloseDead)
+		return err
+	}
+	p.foundDead(e, err)
+	return errUnfit
 }
 
-func resetSession(ctx context.Context, c driver.Conn) (err error) {
+// maxRefusals is on how many connections ResetSession may fail before its caller
+// is sent away. If they were dead the first will have had the others asked.
+const maxRefusals = 3
+
+func resetSession(ctx context.Context, c driver.Conn) (err error, panicked bool) {
+	panicked = true
 	defer recoverTo(&err, "ResetSession")
-	return c.(driver.SessionResetter).ResetSession(ctx)
+	err = c.(driver.SessionResetter).ResetSession(ctx)
+	return err, false
 }
 
 // foundDead closes a connection that turned out to be dead, and suspects those
@@ -125,9 +158,10 @@ func (p *Pool) validate(ctx context.Context, e *entry) error {
 		pings := e.caps.profile.resetPings
 		asksToo := pings > 0 && now-e.lastReset > int64(pings)
 		e.lastReset = now
-		if err := resetSession(ctx, e.conn); err != nil || asksToo {
+		switch err, panicked := resetSession(ctx, e.conn); {
+		case panicked || err == nil && asksToo:
 			return err
-		}
+		} // else a hook may have missed its caller: the ping decides
 	}
 	return p.ping(ctx, e)
 }

@@ -140,6 +140,9 @@ func (p *Pool) giveBack(e *entry) {
 	held := now - e.borrowed.Load()
 	e.used.Store(e.used.Load() + held)
 	e.uses.Store(e.uses.Load() + 1)
+	if e.uses.Load() == 1 {
+		p.opener.proved()
+	}
 	e.caller.Store(0)
 	e.task.over()
 	if e.loan.Load() != nil {
@@ -166,6 +169,10 @@ func (p *Pool) giveBack(e *entry) {
 
 // putBack makes a connection idle: lent or reserved by the caller until now.
 func (p *Pool) putBack(e *entry) {
+	if p.oversize.Load() && p.tooMany() {
+		p.retire(e, CloseSurplus)
+		return
+	}
 	if e.item.State() == bag.Reserved {
 		p.bag.Unreserve(&e.item)
 	} else {
@@ -188,7 +195,7 @@ func (p *Pool) afterReturn(e *entry) {
 
 // tooMany reports whether there are still more connections than the maximum.
 func (p *Pool) tooMany() bool {
-	if p.bag.Total() > p.live.Load().MaximumPoolSize {
+	if p.opener.connections() > p.live.Load().MaximumPoolSize {
 		return true
 	}
 	p.oversize.Store(false)

@@ -122,6 +122,11 @@ func (p *Pool) acquaint(d *profile) error {
 	switch want := p.cfg.Dialect; {
 	case want != DialectAuto && want != d.dialect:
 		return &setupError{"recognising the driver", &ConfigError{"Dialect", want, "the driver is " + d.name + ", which is for " + d.dialect.String() + "; leave Dialect out"}}
+	case d.dialect == DialectSQLite:
+		if schema := p.live.Load().Schema; schema != "" {
+			return &setupError{"recognising the driver", &ConfigError{"Schema", schema, "SQLite has no schemas to choose from; leave Schema out"}}
+		}
+		return nil
 	case d.dialect != DialectOther:
 		return nil
 	}

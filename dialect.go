@@ -40,6 +40,9 @@ func (d Dialect) String() string {
 }
 
 // words is the dialect for the scanner of statements.
+// hasSchemas reports whether Config.Schema can be set.
+func (d Dialect) hasSchemas() bool { return d == DialectPostgreSQL || d == DialectMySQL }
+
 func (d Dialect) words() sessionstate.Dialect {
 	switch d {
 	case DialectPostgreSQL:
@@ -105,6 +108,10 @@ type profile struct {
 	// cleans the session by itself.
 	resets bool
 
+	// beginsWritable: a transaction that is not asked to be read-only is begun as
+	// one that writes, whatever the session's default.
+	beginsWritable bool
+
 	// probe looks into a connection for what no interface of driver gives.
 	probe func(driver.Conn) probes
 }
@@ -115,7 +122,7 @@ var profiles = []struct {
 	profile
 }{
 	{"jackc/pgx/", profile{name: "pgx", dialect: DialectPostgreSQL, honestBadConn: true, resetPings: time.Second, probe: probePgx}},
-	{"github.com/lib/pq", profile{name: "pq", dialect: DialectPostgreSQL, statementCache: 100, prepares: true, deafToContext: true, probe: probePq}},
+	{"github.com/lib/pq", profile{name: "pq", dialect: DialectPostgreSQL, statementCache: 100, prepares: true, deafToContext: true, beginsWritable: true, probe: probePq}},
 	{"go-sql-driver/mysql", profile{name: "mysql", dialect: DialectMySQL, statementCache: 100, hangsUp: true, honestBadConn: true, resetPeeks: true, probe: probeMySQL}},
 	{"modernc.org/sqlite", profile{name: "sqlite", dialect: DialectSQLite}},
 	{"glebarez/go-sqlite", profile{name: "sqlite", dialect: DialectSQLite}},

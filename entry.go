@@ -118,6 +118,16 @@ func (e *entry) alive() bool {
 	return true
 }
 
+// lives is alive, of a driver that may panic.
+func (e *entry) lives() (lives bool) {
+	defer func() {
+		if recover() != nil {
+			lives = false
+		}
+	}()
+	return e.alive()
+}
+
 // loanTime is how long the current loan has lasted at the time now.
 func (e *entry) loanTime(now int64) time.Duration {
 	return time.Duration(now - e.borrowed.Load())

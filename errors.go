@@ -8,7 +8,7 @@ import (
 )
 
 // Errors to test for with errors.Is. All but ErrOutcomeUnknown and ErrReleased
-// arrive inside an [*AcquireError].
+// arrive inside an [*AcquireError]; [Pool.Apply] returns ErrPoolClosed as it is.
 var (
 	// ErrAcquireTimeout: no connection became available within
 	// Config.ConnectionTimeout or within the deadline of the caller's context.
@@ -51,8 +51,9 @@ var (
 type AcquireError struct {
 	PoolName string
 
-	// Reason is one of the sentinels above, context.DeadlineExceeded or
-	// context.Canceled.
+	// Reason is one of the sentinels above, context.DeadlineExceeded,
+	// context.Canceled, or the error with which the driver's ResetSession (a
+	// hook in it, with pgx) refuses the caller.
 	Reason error
 
 	// Waited is the time since the caller asked.
@@ -62,10 +63,10 @@ type AcquireError struct {
 	// the caller itself.
 	Total, Active, Idle, Waiting int
 
-	// Cause is the last failure to open or to validate a connection; nil if
-	// the last attempt succeeded. When the database is down it says how. It is
-	// ErrPoolSuspended for a caller whose time ran out while the pool was
-	// suspended.
+	// Cause is the last failure to open a connection, or why one was found dead
+	// since the last success; nil if there is neither. When the database is down
+	// it says how. It is ErrPoolSuspended for a caller whose time ran out while
+	// the pool was suspended.
 	Cause error
 
 	// Detail has more about it where there is more to say: with ErrPoolLock, who
@@ -87,11 +88,14 @@ func (e *AcquireError) Error() string {
 	case ErrPoolLock:
 		fmt.Fprintf(&b, "pool-lock after %dms: every connection is held by a caller that waits for another one", e.Waited.Milliseconds())
 	default:
-		verb := "timed out"
-		if !e.Timeout() {
-			verb = "was cancelled"
+		switch {
+		case e.Timeout():
+			fmt.Fprintf(&b, "request timed out after %dms", e.Waited.Milliseconds())
+		case isContext(e.Reason):
+			fmt.Fprintf(&b, "request was cancelled after %dms", e.Waited.Milliseconds())
+		default:
+			fmt.Fprintf(&b, "the driver's ResetSession refuses the caller: %v", e.Reason)
 		}
-		fmt.Fprintf(&b, "request %s after %dms", verb, e.Waited.Milliseconds())
 	}
 	fmt.Fprintf(&b, " (total=%d, active=%d, idle=%d, waiting=%d)", e.Total, e.Active, e.Idle, e.Waiting)
 	if e.Detail != "" {
@@ -103,12 +107,16 @@ func (e *AcquireError) Error() string {
 	return b.String()
 }
 
-// Unwrap gives errors.Is and errors.As the reason and the cause.
+// Unwrap gives errors.Is and errors.As the reason and the cause, but for
+// driver.ErrBadConn: database/sql would ask again.
 func (e *AcquireError) Unwrap() []error {
-	if e.Cause == nil {
-		return []error{e.Reason}
+	var found []error
+	for _, err := range []error{e.Reason, e.Cause} {
+		if err != nil && !isBadConn(err) {
+			found = append(found, err)
+		}
 	}
-	return []error{e.Reason, e.Cause}
+	return found
 }
 
 // Is reports a deadline of the caller's context as ErrAcquireTimeout too.
@@ -138,12 +146,12 @@ func (e *InitError) Unwrap() error { return e.Cause }
 // ConfigError names one bad setting. Config.Validate joins all of them.
 type ConfigError struct {
 	Field   string // name of the field in Config
-	Value   any
+	Value   any    // as it was given, or as a text shows it
 	Problem string // what is wrong and what to do
 }
 
 func (e *ConfigError) Error() string {
-	return fmt.Sprintf("akari: Config.%s is %v: %s", e.Field, e.Value, e.Problem)
+	return fmt.Sprintf("akari: Config.%s is %v: %s", e.Field, shown(e.Value), e.Problem)
 }
 
 // outcomeUnknown is the error of a statement whose connection was lost after

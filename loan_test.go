@@ -94,22 +94,75 @@ func TestResetSessionIsCalledForEachLoanWithItsCallersContext(t *testing.T) {
 	})
 }
 
-func TestConnectionWhoseResetFailsIsNotLent(t *testing.T) {
-	for name, err := range map[string]error{"ErrBadConn": driver.ErrBadConn, "any other": errors.New("the hook failed")} {
-		for _, first := range []bool{true, false} {
-			t.Run(name, func(t *testing.T) {
-				within(t, func(t *testing.T) {
-					b := newBench(t, akaritest.PgxLike, akari.Config{MaximumPoolSize: 1})
-					if !first {
-						b.exec("GET x")
-					}
-					in := b.server.Inject(akaritest.OpReset, akaritest.Fault{Times: 1, Err: err})
-					if id := value[int](t, b.DB(), "CONN"); id != 2 || in.Hits() != 1 {
-						t.Errorf("connection %d is lent after %d failures", id, in.Hits())
-					}
-					b.want(1, 0, 1, 0)
-				})
-			})
+func TestConnectionThatCannotBeResetIsReplaced(t *testing.T) {
+	within(t, func(t *testing.T) {
+		b := newBench(t, akaritest.PgxLike, akari.Config{MaximumPoolSize: 1})
+		b.exec("GET x")
+		in := b.server.Inject(akaritest.OpReset, akaritest.Fault{Times: 1, Err: driver.ErrBadConn})
+		if id := value[int](t, b.DB(), "CONN"); id != 2 || in.Hits() != 1 {
+			t.Errorf("connection %d is lent after %d failures", id, in.Hits())
 		}
-	}
+		b.want(1, 0, 1, 0)
+	})
+}
+
+// A hook of pgx that wants something of the caller's context does not find it.
+func TestCallerWhomResetSessionRefusesIsSentAway(t *testing.T) {
+	boo := errors.New("no tenant in the context")
+	within(t, func(t *testing.T) {
+		b := newBench(t, akaritest.PgxLike, akari.Config{MaximumPoolSize: 4, MinimumIdle: 4})
+		b.want(4, 0, 4, 0)
+		in := b.server.Inject(akaritest.OpReset, akaritest.Fault{Err: boo})
+		for i := range 10 {
+			_, err := b.DB().ExecContext(t.Context(), "GET x")
+			if acquire := (*akari.AcquireError)(nil); !errors.As(err, &acquire) || acquire.Reason != boo || acquire.Waited > time.Second {
+				t.Errorf("%v", err)
+			}
+			if in.Hits() != i+1 {
+				t.Errorf("ResetSession was called %d times for %d callers", in.Hits(), i+1)
+			}
+			settle(0)
+		}
+		if s := b.Stats(); s.Opened != 4 || s.Total != 4 || s.AcquireRejected != 10 {
+			t.Errorf("%d connections opened, %d there, %d callers refused", s.Opened, s.Total, s.AcquireRejected)
+		}
+		settle(time.Hour) // keepalive has no caller's context either
+		if s := b.Stats(); s.ValidationFailures != 0 {
+			t.Errorf("%d connections were found dead", s.ValidationFailures)
+		}
+	})
+}
+
+func TestResetSessionThatAlwaysFailsIsNoStorm(t *testing.T) {
+	within(t, func(t *testing.T) {
+		b := newBench(t, akaritest.PgxLike, akari.Config{MaximumPoolSize: 10})
+		b.server.Inject(akaritest.OpReset, akaritest.Fault{Err: driver.ErrBadConn})
+		failed := 0
+		for start := time.Now(); time.Since(start) < time.Second; failed++ {
+			if _, err := b.DB().ExecContext(t.Context(), "GET x"); err == nil || errors.Is(err, driver.ErrBadConn) {
+				t.Fatalf("%v", err)
+			}
+		}
+		if n := b.Stats().Opened; n > 30 {
+			t.Errorf("%d connections were opened in a second, for %d callers", n, failed)
+		}
+	})
+}
+
+// The end of a caller's time says nothing about other connections.
+func TestResetSessionCutOffByItsCallerRaisesNoSuspicion(t *testing.T) {
+	within(t, func(t *testing.T) {
+		b := newBench(t, akaritest.PgxLike, akari.Config{MaximumPoolSize: 10, MinimumIdle: 10})
+		b.want(10, 0, 10, 0)
+		b.server.Inject(akaritest.OpReset, akaritest.Fault{Times: 1, Hang: true})
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		if _, err := b.DB().ExecContext(ctx, "GET x"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v", err)
+		}
+		settle(0)
+		if s := b.Stats(); s.Validations != 0 || s.Closed[akari.CloseDead] != 0 {
+			t.Errorf("%d connections were asked, %d found dead", s.Validations, s.Closed[akari.CloseDead])
+		}
+	})
 }

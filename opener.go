@@ -36,6 +36,7 @@ type opener struct {
 	lastErr  error     // of the last attempt, nil if it succeeded
 	lastDead error     // why a connection was found dead, since the last success
 	trouble  openTrouble
+	refusals int // connections in a row that opened and could not be lent
 
 	connectTime time.Duration // moving average of what an attempt takes
 	openedAt    time.Time     // when an attempt succeeded last
@@ -43,6 +44,10 @@ type opener struct {
 	timer       *time.Timer   // the next look
 	filling     bool          // the minimum is being filled up: asked for by fill, over once it is reached
 	stopped     bool
+
+	// era counts the evictions of everything: an attempt of an earlier one may
+	// have connected to what was to be left.
+	era int
 
 	// full is set while no place is free and no attempt is slow, so that asking
 	// would be in vain. Written under mu; spares the lock to callers of a busy
@@ -71,6 +76,7 @@ type openerEnv struct {
 // attempt is one connection being opened.
 type attempt struct {
 	started time.Time
+	era     int // opener.era when it started
 	cancel  context.CancelFunc
 
 	// Guarded by opener.mu.
@@ -136,7 +142,7 @@ func (o *opener) look() {
 		o.reviewLocked(now)
 		for range o.wantedLocked(now) {
 			ctx, cancel := context.WithTimeout(context.Background(), o.env.timeout())
-			a := &attempt{started: now, cancel: cancel}
+			a := &attempt{started: now, era: o.era, cancel: cancel}
 			o.attempts = append(o.attempts, a)
 			start, ctxs = append(start, a), append(ctxs, ctx)
 		}
@@ -216,7 +222,7 @@ func (o *opener) wantedLocked(now time.Time) int {
 	fresh := o.freshLocked()
 	demand := o.demandLocked() - fresh
 	n := min(demand, o.freeLocked(), o.env.maxConnecting()-fresh, o.limitLocked(waiting)-fresh)
-	if o.failures > 0 && now.Sub(o.failedAt) < o.backoffLocked(waiting) {
+	if o.failingLocked() && now.Sub(o.failedAt) < o.backoffLocked(waiting) {
 		return 0
 	}
 	return max(n, 0)
@@ -240,7 +246,7 @@ func (o *opener) demandLocked() int {
 // limitLocked bounds the attempts side by side.
 func (o *opener) limitLocked(waiting int) int {
 	switch {
-	case o.failures > 0:
+	case o.failingLocked():
 		return 1 // one probes; when it succeeds the others follow
 	case waiting == 0:
 		return fillAttempts
@@ -265,7 +271,7 @@ func (o *opener) backoffLocked(waiting int) time.Duration {
 	if waiting > 0 && (o.trouble != troubleFull || o.open == 0) {
 		most = backoffWhileWaited
 	}
-	d := min(firstBackoff<<min(o.failures-1, 20), most)
+	d := min(firstBackoff<<min(max(o.failures, o.refusals)-1, 20), most)
 	switch o.trouble {
 	case troubleAuth:
 		d = max(d, authBackoff)
@@ -282,10 +288,10 @@ func (o *opener) setTimerLocked(now time.Time) {
 	demand := o.demandLocked()
 	var in time.Duration
 	switch {
-	case o.failures > 0 && demand > 0 && o.freshLocked() == 0:
+	case o.failingLocked() && demand > 0 && o.freshLocked() == 0:
 		in = max(o.failedAt.Add(o.backoffLocked(waiting)).Sub(now), 0)
 		in += time.Duration(rand.Int64N(int64(in)/8 + int64(time.Millisecond))) // not all processes at once
-	case waiting > 0 && o.failures == 0 && o.freeLocked() > 0 && demand > o.freshLocked():
+	case waiting > 0 && !o.failingLocked() && o.freeLocked() > 0 && demand > o.freshLocked():
 		in = rampLook // held back by limitLocked
 	case len(o.attempts) > 0:
 		in = reviewEvery
@@ -369,12 +375,34 @@ func (o *opener) landed(a *attempt, e *entry, err error) {
 	} else {
 		o.env.opened(e, took)
 		o.mu.Lock()
+		switch { // whoever is handed it sees the doom
+		case a.era != o.era:
+			e.doom.CompareAndSwap(0, uint32(CloseEvicted))
+		case o.open > o.env.settings().MaximumPoolSize: // it was lowered meanwhile
+			e.doom.CompareAndSwap(0, uint32(CloseSurplus))
+		}
 		o.env.admit(e)
 		o.landing-- // together with admit: demand counts it as landing or as idle
 		o.mu.Unlock()
 		o.env.admitted(e)
 	}
 	o.look()
+}
+
+// newEra has what is being opened now closed as soon as it is there, unless it
+// is in the bag already.
+func (o *opener) newEra() {
+	o.mu.Lock()
+	o.era++
+	o.mu.Unlock()
+}
+
+// connections is how many are open, those included that are about to join the
+// bag.
+func (o *opener) connections() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.open
 }
 
 // average moves an average an eighth of the way towards v.
@@ -429,7 +457,7 @@ func (o *opener) fill() bool {
 // retryNow forgets past failures: what caused them may have been put right.
 func (o *opener) retryNow() {
 	o.mu.Lock()
-	o.failures = 0
+	o.failures, o.refusals = 0, 0
 	o.mu.Unlock()
 	o.look()
 }
@@ -480,6 +508,26 @@ func (o *opener) noteLocked(err error) {
 		o.lastDead = nil
 	}
 }
+
+// refused records that a connection, opened without trouble, could not be
+// lent: the next attempt backs off as after one that failed.
+func (o *opener) refused(err error) {
+	o.mu.Lock()
+	o.lastDead = err
+	o.refusals++
+	o.failedAt = time.Now()
+	o.mu.Unlock()
+}
+
+// proved records that a new connection has served a caller.
+func (o *opener) proved() {
+	o.mu.Lock()
+	o.refusals = 0
+	o.mu.Unlock()
+}
+
+// failingLocked reports whether the last attempts were in vain.
+func (o *opener) failingLocked() bool { return o.failures > 0 || o.refusals > 0 }
 
 // noteDead records why a connection was found dead.
 func (o *opener) noteDead(err error) {

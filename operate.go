@@ -15,6 +15,7 @@ import (
 func (p *Pool) Evict() int { return p.evict(CloseEvicted) }
 
 func (p *Pool) evict(reason CloseReason) int {
+	p.opener.newEra()
 	items := p.bag.All()
 	for _, it := range items {
 		p.doom(it.Value, reason)
@@ -86,8 +87,8 @@ func (p *Pool) Apply(s Settings) error {
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
-	if c := p.caps.Load(); c != nil && s.Schema != "" && c.profile.dialect == DialectOther {
-		return &ConfigError{"Schema", s.Schema, "the pool does not know the server, and how to set this there"}
+	if c := p.caps.Load(); c != nil && s.Schema != "" && !c.profile.dialect.hasSchemas() {
+		return &ConfigError{"Schema", s.Schema, "the pool does not know how to set this at the server"}
 	}
 	s = cfg.withDefaults().settings()
 	from := *p.live.Swap(&s)
@@ -116,7 +117,7 @@ func changes(from, to Settings) string {
 // shrink closes idle connections above the maximum, and has others closed as
 // they are returned.
 func (p *Pool) shrink(most int) {
-	excess := p.bag.Total() - most
+	excess := p.opener.connections() - most
 	for _, e := range p.idle() {
 		if excess > 0 {
 			p.doom(e, CloseSurplus)

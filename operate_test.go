@@ -2,7 +2,9 @@ package akari_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -308,57 +310,117 @@ func TestShutdownEndsWithItsContext(t *testing.T) {
 	})
 }
 
+// ShutdownTest of HikariCP, and more: whatever is going on, three that close a
+// pool at once do not disturb each other, and nothing is left.
 func TestCloseInEveryState(t *testing.T) {
-	for name, prepare := range map[string]func(*bench){
-		"while filling": func(b *bench) {
+	inUse := func(b *bench) {
+		for _, c := range b.holdAll(b.Settings().MaximumPoolSize) {
+			time.AfterFunc(time.Second, c.Release)
+		}
+	}
+	for _, c := range []struct {
+		name    string
+		prepare func(*bench)
+		close   time.Duration // how long Close takes
+		wait    time.Duration // and Shutdown, which waits for what is in use
+	}{
+		{"while it begins to fill", func(b *bench) {}, 0, 0},
+		{"while all connects are under way", func(b *bench) {
 			b.server.Inject(akaritest.OpConnect, akaritest.Fault{Delay: time.Second})
 			b.Evict()
-		},
-		"idle": func(b *bench) { synctest.Wait() },
-		"with ten callers waiting": func(b *bench) {
-			c := b.acquire()
+			synctest.Wait()
+		}, 0, 0},
+		{"while connects are under way that mind no context", func(b *bench) {
+			b.server.Inject(akaritest.OpConnect, akaritest.Fault{Delay: time.Second, IgnoreContext: true})
+			b.Evict()
+			synctest.Wait()
+		}, time.Second, time.Second},
+		{"idle", func(b *bench) { synctest.Wait() }, 0, 0},
+		{"all in use", inUse, 0, time.Second},
+		{"with ten callers waiting", func(b *bench) {
+			inUse(b)
 			for range 10 {
 				go func() {
-					if _, err := b.Acquire(b.t.Context()); !errors.Is(err, akari.ErrPoolClosed) {
-						b.t.Errorf("a waiter got %v", err)
+					start := time.Now()
+					if _, err := b.Acquire(b.t.Context()); !errors.Is(err, akari.ErrPoolClosed) || time.Since(start) != 0 {
+						b.t.Errorf("a waiter got %v after %v", err, time.Since(start))
 					}
 				}()
 			}
-			time.AfterFunc(time.Second, c.Release)
 			synctest.Wait()
-		},
-		"suspended": func(b *bench) { b.Suspend() },
-		"with the server frozen": func(b *bench) {
+		}, 0, time.Second},
+		{"suspended", func(b *bench) { b.Suspend() }, 0, 0},
+		{"with the server frozen", func(b *bench) {
+			synctest.Wait()
 			b.server.Freeze()
 			time.AfterFunc(time.Minute, b.server.Thaw)
-		},
-		"with the server gone": func(b *bench) { b.server.Shutdown() },
+		}, 0, 0},
+		{"with the server gone", func(b *bench) { b.server.Shutdown() }, 0, 0},
 	} {
-		t.Run(name, func(t *testing.T) {
-			within(t, func(t *testing.T) {
-				b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: 1})
-				prepare(b)
-				start := time.Now()
-				var wg sync.WaitGroup
-				for range 3 { // three at once do no harm
-					wg.Go(func() {
-						if err := b.Close(); err != nil {
-							t.Error(err)
+		for _, size := range []int{1, 10} {
+			for name, shut := range map[string]func(*bench) error{
+				"Close":    func(b *bench) error { return b.Close() },
+				"Shutdown": func(b *bench) error { return b.Shutdown(b.t.Context()) },
+				"DB.Close": func(b *bench) error { return b.DB().Close() },
+			} {
+				t.Run(fmt.Sprintf("%s/%s of %d", c.name, name, size), func(t *testing.T) {
+					within(t, func(t *testing.T) {
+						b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: size, MaxConnecting: size})
+						c.prepare(b)
+						start := time.Now()
+						var wg sync.WaitGroup
+						for range 3 {
+							wg.Go(func() {
+								if err := shut(b); err != nil {
+									t.Error(err)
+								}
+							})
+						}
+						wg.Wait()
+						want := c.close
+						if name == "Shutdown" {
+							want = c.wait
+						}
+						if took := time.Since(start); took != want {
+							t.Errorf("it took %v, want %v", took, want)
+						}
+						settle(time.Second) // what Close does not wait for comes back
+						b.want(0, 0, 0, 0)
+						if s := b.Stats(); s.Opening != 0 || s.Closing != 0 || b.server.Stats().Open != 0 {
+							t.Errorf("%d are being opened, %d closed, the server has %d", s.Opening, s.Closing, b.server.Stats().Open)
+						}
+						if _, err := b.Acquire(t.Context()); !errors.Is(err, akari.ErrPoolClosed) {
+							t.Errorf("got %v", err)
 						}
 					})
-				}
-				wg.Wait()
-				if took := time.Since(start); took > 10*time.Second {
-					t.Errorf("Close took %v", took)
-				}
-				settle(2 * time.Minute)
-				b.want(0, 0, 0, 0)
-				if _, err := b.Acquire(t.Context()); !errors.Is(err, akari.ErrPoolClosed) {
-					t.Errorf("got %v", err)
-				}
-			})
-		})
+				})
+			}
+		}
 	}
+}
+
+func TestRunningIsWhatIsNeitherSuspendedNorClosed(t *testing.T) {
+	within(t, func(t *testing.T) {
+		b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: 2})
+		expect := func(running, suspended, closed bool) {
+			t.Helper()
+			if s := b.Stats(); b.Running() != running || s.Suspended != suspended || s.ShutDown != closed {
+				t.Errorf("running %v, suspended %v, closed %v; want %v, %v, %v", b.Running(), s.Suspended, s.ShutDown, running, suspended, closed)
+			}
+		}
+		expect(true, false, false)
+		b.Suspend()
+		expect(false, true, false)
+		b.Resume()
+		expect(true, false, false)
+		b.Suspend()
+		b.Close()
+		expect(false, false, true)
+		if b.Suspend() || b.Resume() {
+			t.Error("a closed pool was suspended, or resumed")
+		}
+		expect(false, false, true)
+	})
 }
 
 func TestCloseOfADriverThatHangsHoldsUpNobody(t *testing.T) {
@@ -380,5 +442,76 @@ func TestCloseOfADriverThatHangsHoldsUpNobody(t *testing.T) {
 		hung.Release()
 		b.want(2, 0, 2, 0)
 		b.most = 4 // the maximum cannot be kept when the driver does not close
+	})
+}
+
+func TestConnectionsBeingOpenedMindWhatAnOperatorDoes(t *testing.T) {
+	for name, c := range map[string]struct {
+		do     func(*bench)
+		closed akari.CloseReason
+		total  int
+	}{
+		"a lower maximum": {func(b *bench) {
+			s := b.Settings()
+			s.MaximumPoolSize = 1
+			if err := b.Apply(s); err != nil {
+				b.t.Fatal(err)
+			}
+		}, akari.CloseSurplus, 1},
+		"Evict": {func(b *bench) { b.Evict() }, akari.CloseEvicted, 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			within(t, func(t *testing.T) {
+				b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: 4, InitializationFailTimeout: akari.DontTry})
+				b.server.Inject(akaritest.OpConnect, akaritest.Fault{Delay: 10 * time.Second})
+				b.most = 4
+				settle(time.Second)
+				opening := b.Stats().Opening
+				if opening == 0 {
+					t.Fatal("nothing is being opened")
+				}
+				c.do(b)
+				settle(time.Minute)
+				s := b.Stats()
+				if s.Total != c.total || s.Closed[c.closed] == 0 {
+					t.Errorf("%d connections, %d closed: %v", s.Total, s.Closed[c.closed], s.Closed)
+				}
+				for range s.Total { // and none of the first ones
+					held := b.acquire()
+					defer held.Release()
+					if id := held.Info().ID; c.closed == akari.CloseEvicted && id <= uint64(opening) {
+						t.Errorf("connection %d is still there", id)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestConnectionBeingCleanedMindsALowerMaximum(t *testing.T) {
+	within(t, func(t *testing.T) {
+		b := newBench(t, akaritest.PgxLike, akari.Config{MaximumPoolSize: 3, Dialect: akari.DialectPostgreSQL, SessionReset: akari.ResetOff})
+		b.want(3, 0, 3, 0)
+		b.most = 3
+		conns := []*sql.Conn{b.conn(), b.conn(), b.conn()}
+		for _, c := range conns {
+			if _, err := c.ExecContext(t.Context(), "BEGIN"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.server.Inject(akaritest.OpExec, akaritest.Fault{Delay: time.Second})
+		for _, c := range conns {
+			c.Close()
+		}
+		settle(0)
+		s := b.Settings()
+		s.MaximumPoolSize = 1
+		if err := b.Apply(s); err != nil {
+			t.Fatal(err)
+		}
+		settle(time.Minute)
+		if n := b.Stats().Total; n != 1 {
+			t.Errorf("%d connections", n)
+		}
 	})
 }

@@ -307,11 +307,15 @@ func (p *Pool) acquire(ctx context.Context) (*entry, error) {
 			}
 		}
 		e := it.Value
-		if p.fit(ctx, e, &b) {
+		switch err := p.fit(ctx, e, &b); err {
+		case nil:
 			p.lend(e, &b)
 			return e, nil
-		}
-		if err := ctx.Err(); err != nil {
+		case errUnfit:
+			if err := ctx.Err(); err != nil {
+				return nil, p.sentAway(&b, err)
+			}
+		default:
 			return nil, p.sentAway(&b, err)
 		}
 	}
@@ -427,6 +431,7 @@ type budget struct {
 	began   time.Time     // zero: not yet
 	timeout time.Duration // none if it is 0 or less
 	waited  bool
+	refused int // connections on which ResetSession has failed
 }
 
 func (b *budget) start(p *Pool) {

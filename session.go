@@ -580,6 +580,9 @@ func (s *session) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx
 		if err := s.begin(ctx, &c); err != nil {
 			return nil, err
 		}
+		if s.p.cfg.ReadOnly && c.e.caps.profile.beginsWritable {
+			opts.ReadOnly = true
+		}
 		during, watch := s.watch(ctx, c.e)
 		tx, err := beginOn(during, c.e, opts)
 		watch.end()

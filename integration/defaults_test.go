@@ -51,6 +51,14 @@ func TestSessionDefaultsHoldOnEveryConnection(t *testing.T) {
 			if _, err := db.Exec("CREATE TABLE not_here (id INT)"); err == nil {
 				t.Error("a read-only pool has written")
 			}
+			tx, err := db.Begin()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer tx.Rollback()
+			if _, err := tx.Exec("CREATE TABLE not_here (id INT)"); err == nil {
+				t.Error("a transaction of a read-only pool has written")
+			}
 		})
 	}
 }
