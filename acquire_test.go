@@ -26,7 +26,9 @@ func TestBorrowAndReturnChangeTheCounts(t *testing.T) {
 
 func TestCallerWithoutAConnectionGetsTheNextOneReturned(t *testing.T) {
 	within(t, func(t *testing.T) {
-		b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: 1, ConnectionTimeout: 2800 * time.Millisecond})
+		b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: 2, ConnectionTimeout: 2800 * time.Millisecond, ValidationTimeout: 2800 * time.Millisecond})
+		b.want(2, 0, 2, 0)
+		defer b.acquire().Release()
 		held := b.acquire()
 		time.AfterFunc(800*time.Millisecond, held.Release)
 		start := time.Now()
@@ -130,17 +132,35 @@ func TestContextEndsTheWait(t *testing.T) {
 func TestTimeoutNamesTheLastFailureToOpen(t *testing.T) {
 	within(t, func(t *testing.T) {
 		cfg := quietKeeping
-		cfg.MaximumPoolSize, cfg.ConnectionTimeout = 2, time.Second
+		cfg.MaximumPoolSize, cfg.ConnectionTimeout, cfg.ValidationTimeout = 1, 2800*time.Millisecond, 2800*time.Millisecond
 		b := newBench(t, akaritest.Full, cfg)
 		refused := errors.New("connection refused")
 		b.server.Inject(akaritest.OpConnect, akaritest.Fault{Err: refused})
 		start := time.Now()
 		_, err := b.Acquire(t.Context())
-		if took := time.Since(start); took != time.Second {
+		if took := time.Since(start); took != 2800*time.Millisecond {
 			t.Fatalf("failed after %v, want the whole time-out", took)
 		}
 		if !errors.Is(err, refused) || !strings.HasSuffix(err.Error(), "): connection refused") {
 			t.Fatalf("the cause is missing: %v", err)
+		}
+	})
+}
+
+func TestWaitInVainIsCounted(t *testing.T) {
+	within(t, func(t *testing.T) {
+		var failed collected[akari.AcquireFailedEvent]
+		cfg := quietKeeping
+		cfg.MaximumPoolSize, cfg.ConnectionTimeout = 1, time.Second
+		cfg.Trace = &akari.Trace{AcquireFailed: failed.add}
+		b := newBench(t, akaritest.Full, cfg)
+		b.server.Inject(akaritest.OpConnect, akaritest.Fault{Delay: 2 * time.Second})
+		_, err := b.Acquire(t.Context())
+		if ae := acquireError(t, err); ae.Waited != time.Second || len(failed.all()) != 1 {
+			t.Errorf("%v after %v, %d events", err, ae.Waited, len(failed.all()))
+		}
+		if s := b.Stats(); s.AcquireTimeouts != 1 || s.WaitTime != time.Second {
+			t.Errorf("%d time-outs and waits of %v were counted", s.AcquireTimeouts, s.WaitTime)
 		}
 	})
 }
@@ -159,6 +179,24 @@ func TestDatabaseThatComesBackServesThoseWhoWait(t *testing.T) {
 		}
 		if n := b.server.Stats().Connecting; n != 0 {
 			t.Fatalf("%d connects under way", n)
+		}
+	})
+}
+
+// Of two connections one is in use and the other cannot be opened: whatever
+// comes first serves the caller.
+func TestReturnServesACallerWhileTheDatabaseRefuses(t *testing.T) {
+	within(t, func(t *testing.T) {
+		cfg := quietKeeping
+		cfg.MaximumPoolSize, cfg.ConnectionTimeout, cfg.ValidationTimeout = 2, time.Second, time.Second
+		b := newBench(t, akaritest.Full, cfg)
+		held := b.acquire()
+		refused := b.server.Inject(akaritest.OpConnect, akaritest.Fault{Err: errors.New("connection refused")})
+		time.AfterFunc(250*time.Millisecond, held.Release)
+		start := time.Now()
+		b.acquire().Release()
+		if took := time.Since(start); took != 250*time.Millisecond || refused.Hits() == 0 {
+			t.Errorf("served after %v and %d refusals", took, refused.Hits())
 		}
 	})
 }
@@ -247,5 +285,24 @@ func TestPanicInRawClosesTheConnection(t *testing.T) {
 		b.want(1, 1, 0, 0)
 		c.Release()
 		b.want(0, 0, 0, 0)
+	})
+}
+
+func TestTimeoutNamesTheConnectionFoundDead(t *testing.T) {
+	within(t, func(t *testing.T) {
+		b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: 1, ConnectionTimeout: time.Second, ValidationTimeout: 500 * time.Millisecond})
+		settle(2 * time.Second)
+		boo := errors.New("no answer to the ping")
+		b.server.Inject(akaritest.OpPing, akaritest.Fault{Times: 1, Err: boo})
+		b.server.Inject(akaritest.OpConnect, akaritest.Fault{Delay: 1200 * time.Millisecond})
+		if _, err := b.Acquire(t.Context()); !errors.Is(err, akari.ErrAcquireTimeout) || !errors.Is(err, boo) {
+			t.Errorf("%v does not tell why", err)
+		}
+		settle(5 * time.Second) // a connection is opened
+		held := b.acquire()
+		defer held.Release()
+		if _, err := b.Acquire(t.Context()); !errors.Is(err, akari.ErrAcquireTimeout) || errors.Is(err, boo) {
+			t.Errorf("%v tells of what is over", err)
+		}
 	})
 }

@@ -61,6 +61,17 @@ func TestStartWithoutADatabase(t *testing.T) {
 	}
 }
 
+func TestDriverThatPanicsFailsTheStart(t *testing.T) {
+	within(t, func(t *testing.T) {
+		server := akaritest.NewServer(akaritest.Full)
+		akaritest.Verify(t, server)
+		server.Inject(akaritest.OpConnect, akaritest.Fault{Panic: "boo"})
+		if _, _, err := start(t, server, akari.Config{MinimumIdle: 1}); err == nil || !strings.Contains(err.Error(), "the driver panicked in Connect: boo") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
 func TestDatabaseThatComesUpWhileStarting(t *testing.T) {
 	within(t, func(t *testing.T) {
 		server := akaritest.NewServer(akaritest.Full)
@@ -78,7 +89,7 @@ func TestDatabaseThatComesUpWhileStarting(t *testing.T) {
 }
 
 func TestDatabaseThatRefusesTheSetUpFailsTheStart(t *testing.T) {
-	for _, timeout := range []time.Duration{0, time.Minute, akari.TryOnce} {
+	for _, timeout := range []time.Duration{0, 2 * time.Second, akari.TryOnce} {
 		within(t, func(t *testing.T) {
 			server := akaritest.NewServer(akaritest.Full)
 			akaritest.Verify(t, server)
@@ -94,8 +105,10 @@ func TestDatabaseThatRefusesTheSetUpFailsTheStart(t *testing.T) {
 		within(t, func(t *testing.T) {
 			server := akaritest.NewServer(akaritest.Full)
 			akaritest.Verify(t, server)
-			if _, _, err := start(t, server, akari.Config{InitializationFailTimeout: timeout, ConnectionTestQuery: "FAIL 42601 syntax error"}); err == nil {
-				t.Error("a test query that fails went unnoticed")
+			_, took, err := start(t, server, akari.Config{InitializationFailTimeout: timeout, ConnectionTestQuery: "FAIL 42601 syntax error"})
+			var coded *akaritest.Error
+			if !errors.As(err, &coded) || coded.Code != "42601" || took != 0 {
+				t.Errorf("a test query that fails: got %v after %v", err, took)
 			}
 		})
 		within(t, func(t *testing.T) {
@@ -147,7 +160,7 @@ func TestPoolThatStartedWithoutADatabaseFindsItLater(t *testing.T) {
 
 func TestPoolWithNoMinimumHoldsNothingWhileIdle(t *testing.T) {
 	within(t, func(t *testing.T) {
-		b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: 3, MinimumIdle: akari.None})
+		b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: 5, MinimumIdle: akari.None, ConnectionTimeout: time.Second})
 		b.want(0, 0, 0, 0)
 		if b.server.Stats().Opened != 1 {
 			t.Error("whether there is a database was not checked")

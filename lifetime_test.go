@@ -1,7 +1,9 @@
 package akari_test
 
 import (
+	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,24 +21,33 @@ func (b *bench) connID() uint64 {
 }
 
 func TestConnectionPastMaxLifetimeIsReplaced(t *testing.T) {
-	within(t, func(t *testing.T) {
-		b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: 1, MaxLifetime: 700 * time.Millisecond, KeepaliveTime: akari.Disabled})
-		first := b.connID()
-		if again := b.connID(); again != first {
-			t.Fatalf("borrowed %d and %d in a row", first, again)
+	for _, minimum := range []int{0, akari.None} {
+		for _, pause := range []time.Duration{2 * time.Second, 800 * time.Millisecond} {
+			t.Run(fmt.Sprintf("minimum %d after %v", minimum, pause), func(t *testing.T) {
+				within(t, func(t *testing.T) {
+					b := newBench(t, akaritest.Full, akari.Config{
+						MaximumPoolSize: 1, MinimumIdle: minimum, MaxLifetime: 700 * time.Millisecond,
+						HousekeepingPeriod: 100 * time.Millisecond, KeepaliveTime: akari.Disabled,
+					})
+					first := b.connID()
+					if again := b.connID(); again != first {
+						t.Fatalf("borrowed %d and %d in a row", first, again)
+					}
+					settle(pause)
+					if later := b.connID(); later == first {
+						t.Fatal("the connection is as old as the pool")
+					}
+					b.want(1, 0, 1, 0)
+					if b.log.count("(connection has passed maxLifetime)") == 0 {
+						t.Error("the reason is not in the log")
+					}
+					if b.Stats().Closed[akari.CloseMaxLifetime] == 0 {
+						t.Error("the reason is not in the stats")
+					}
+				})
+			})
 		}
-		settle(2 * time.Second)
-		if later := b.connID(); later == first {
-			t.Fatal("the connection is as old as the pool")
-		}
-		b.want(1, 0, 1, 0)
-		if b.log.count("(connection has passed maxLifetime)") == 0 {
-			t.Error("the reason is not in the log")
-		}
-		if b.Stats().Closed[akari.CloseMaxLifetime] == 0 {
-			t.Error("the reason is not in the stats")
-		}
-	})
+	}
 }
 
 func TestConnectionInUseIsNotTakenAtTheEndOfItsLife(t *testing.T) {
@@ -123,9 +134,31 @@ func TestIdleConnectionsAboveTheMinimumAreClosedOldestFirst(t *testing.T) {
 	})
 }
 
+// A connection more is opened to keep five idle while one is held, and closed
+// when it has not been needed for three seconds.
+func TestMinimumIsKeptBesideTheConnectionInUse(t *testing.T) {
+	within(t, func(t *testing.T) {
+		b := newBench(t, akaritest.Full, akari.Config{MinimumIdle: 5, MaximumPoolSize: 10, IdleTimeout: 3 * time.Second, HousekeepingPeriod: time.Second})
+		settle(time.Second)
+		b.want(5, 0, 5, 0)
+		c := b.acquire()
+		settle(1500 * time.Millisecond)
+		b.want(6, 1, 5, 0)
+		c.Release()
+		b.want(6, 0, 6, 0)
+		settle(3 * time.Second)
+		b.want(5, 0, 5, 0)
+	})
+}
+
 func TestFixedPoolIsNotTrimmed(t *testing.T) {
 	within(t, func(t *testing.T) {
-		b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: 50, IdleTimeout: 10 * time.Second, HousekeepingPeriod: time.Second, MaxLifetime: akari.Disabled})
+		b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: 50, IdleTimeout: 3 * time.Second, HousekeepingPeriod: time.Second, MaxLifetime: akari.Disabled})
+		settle(3 * time.Second)
+		c := b.acquire()
+		settle(1500 * time.Millisecond)
+		b.want(50, 1, 49, 0)
+		c.Release()
 		settle(time.Hour)
 		b.want(50, 0, 50, 0)
 		if n := b.Stats().TotalClosed(); n != 0 {
@@ -178,6 +211,52 @@ func TestKeepaliveReplacesADeadConnection(t *testing.T) {
 			t.Error("it is not in the log")
 		}
 	})
+}
+
+// idleKill makes the server end connections that it has not heard of for d, as
+// MySQL's wait_timeout does.
+func (b *bench) idleKill(d time.Duration) {
+	var mu sync.Mutex
+	ends := map[int]*time.Timer{}
+	heard := func(c akaritest.Call) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if end := ends[c.ConnID]; end != nil {
+			end.Stop()
+		}
+		ends[c.ConnID] = time.AfterFunc(d, func() { b.server.Drop(c.ConnID) })
+		return false
+	}
+	b.server.Inject(akaritest.OpPing|akaritest.OpExec|akaritest.OpQuery, akaritest.Fault{Match: heard, Err: errors.New("never")})
+}
+
+func TestServerThatEndsIdleConnections(t *testing.T) {
+	const ms = time.Millisecond
+	for _, c := range []struct {
+		name            string
+		kill, keepalive time.Duration
+		lives           bool
+	}{
+		{"keepalive is in time", 700 * ms, 500 * ms, true},
+		{"keepalive is too late", 500 * ms, 700 * ms, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			within(t, func(t *testing.T) {
+				cfg := quietKeeping
+				cfg.MaximumPoolSize, cfg.KeepaliveTime = 1, c.keepalive
+				b := newBench(t, akaritest.Full, cfg)
+				b.idleKill(c.kill)
+				first := value[int](t, b.DB(), "CONN")
+				settle(1200 * ms)
+				if open := b.server.Stats(); open.Sessions != open.Open || (open.Open == 1) != c.lives {
+					t.Errorf("%d connections are open, %d of them alive", open.Open, open.Sessions)
+				}
+				if then := value[int](t, b.DB(), "CONN"); (then == first) != c.lives {
+					t.Errorf("connection %d is lent, %d was before", then, first)
+				}
+			})
+		})
+	}
 }
 
 func TestKeepaliveSkipsAConnectionInUse(t *testing.T) {
@@ -286,6 +365,25 @@ func TestDeadConnectionsCostCallersNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+	})
+}
+
+// The only connection is dead, and closing it takes longer than the caller may
+// wait for another one.
+func TestSlowCloseOfADeadConnectionKeepsNobodyWaiting(t *testing.T) {
+	within(t, func(t *testing.T) {
+		cfg := quietKeeping
+		cfg.MaximumPoolSize, cfg.ConnectionTimeout = 1, 1500*time.Millisecond
+		b := newBench(t, akaritest.Full, cfg)
+		first := b.connID()
+		settle(1100 * time.Millisecond)
+		b.server.Inject(akaritest.OpPing, akaritest.Fault{Times: 1, Err: errors.New("dead")})
+		b.server.Inject(akaritest.OpClose, akaritest.Fault{Times: 1, Delay: 2 * time.Second})
+		b.most = 2 // a server that is slow to close has both for a second
+		if second := b.connID(); second == first {
+			t.Error("the dead connection is lent")
+		}
+		settle(2 * time.Second)
 	})
 }
 

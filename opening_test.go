@@ -31,12 +31,83 @@ func TestPoolFillsItsMinimum(t *testing.T) {
 	})
 }
 
+// Connections that are held do not count as idle ones: while seven are, three
+// more are opened in place of the five that MinimumIdle asks for.
+func TestMinimumIsFilledUpToTheMaximum(t *testing.T) {
+	within(t, func(t *testing.T) {
+		b := newBench(t, akaritest.Full, akari.Config{
+			MinimumIdle: 5, MaximumPoolSize: 10, ConnectionTimeout: 2 * time.Second, ValidationTimeout: 2 * time.Second,
+			HousekeepingPeriod: 400 * time.Millisecond,
+		})
+		var held []*akari.Conn
+		for range 7 {
+			held = append(held, b.acquire())
+		}
+		settle(1300 * time.Millisecond)
+		b.want(10, 7, 3, 0)
+		for _, c := range held {
+			c.Release()
+		}
+		b.want(10, 0, 10, 0)
+	})
+}
+
+func TestBrokenConnectionIsReplacedWithoutACaller(t *testing.T) {
+	within(t, func(t *testing.T) {
+		server := akaritest.NewServer(akaritest.Full)
+		server.Inject(akaritest.OpConnect, akaritest.Fault{Delay: time.Second})
+		b := newBenchOn(t, server, akari.Config{MinimumIdle: 1, MaximumPoolSize: 4, ConnectionTimeout: time.Second, ValidationTimeout: time.Second})
+		settle(1250 * time.Millisecond)
+		b.want(1, 0, 1, 0)
+		tx, err := b.DB().Begin()
+		if err != nil {
+			t.Fatal(err)
+		}
+		server.Inject(akaritest.OpExec, akaritest.Fault{Times: 1, Err: &akaritest.Error{Code: "08999"}})
+		if _, err := tx.Exec("GET x"); err == nil {
+			t.Fatal("nothing broke")
+		}
+		b.want(1, 1, 0, 0)
+		tx.Rollback()
+		b.want(0, 0, 0, 0)
+		settle(1250 * time.Millisecond)
+		b.want(1, 0, 1, 0)
+	})
+}
+
+func TestPoolThatLosesAllConnectionsIsFilledAgain(t *testing.T) {
+	within(t, func(t *testing.T) {
+		server := akaritest.NewServer(akaritest.Full)
+		server.Inject(akaritest.OpConnect, akaritest.Fault{Delay: time.Second})
+		b := newBenchOn(t, server, akari.Config{
+			MinimumIdle: 5, MaximumPoolSize: 10, ConnectionTimeout: 2500 * time.Millisecond, ValidationTimeout: 2500 * time.Millisecond,
+			HousekeepingPeriod: 100 * time.Millisecond,
+		})
+		settle(2 * time.Second)
+		b.want(5, 0, 5, 0)
+		var held []*akari.Conn
+		for range 5 {
+			held = append(held, b.acquire())
+		}
+		for _, c := range held {
+			c.Evict()
+		}
+		b.want(0, 0, 0, 0)
+		settle(2 * time.Second)
+		b.want(5, 0, 5, 0)
+		settle(2 * time.Second)
+		b.want(5, 0, 5, 0) // and no more
+	})
+}
+
+// HikariCP opens one connection at a time: with these numbers it has 2 after two
+// seconds and 20 after 22. Here it takes five, by design.
 func TestFillingGoesSideBySideButGently(t *testing.T) {
 	within(t, func(t *testing.T) {
 		server := akaritest.NewServer(akaritest.Full)
 		server.Inject(akaritest.OpConnect, akaritest.Fault{Delay: time.Second})
 		start := time.Now()
-		b := newBenchOn(t, server, akari.Config{MaximumPoolSize: 20})
+		b := newBenchOn(t, server, akari.Config{MaximumPoolSize: 20, IdleTimeout: 3 * time.Second, HousekeepingPeriod: time.Second})
 		if took := time.Since(start); took != time.Second {
 			t.Fatalf("New took %v, want one connect", took)
 		}
@@ -45,6 +116,12 @@ func TestFillingGoesSideBySideButGently(t *testing.T) {
 		if n := server.Stats().MaxConnecting; n != 4 {
 			t.Errorf("%d connects at once, want 4", n)
 		}
+		c := b.acquire()
+		settle(20 * time.Second)
+		b.want(20, 1, 19, 0)
+		c.Release()
+		settle(5 * time.Second)
+		b.want(20, 0, 20, 0) // IdleTimeout is not for a pool of fixed size
 	})
 }
 
@@ -328,6 +405,29 @@ func TestLyingDriversLoseNoPlace(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A driver that panics in every connect costs its callers their time, and is
+// asked again: what opens connections outlives it.
+func TestConnectThatPanicsTimesTheCallerOut(t *testing.T) {
+	within(t, func(t *testing.T) {
+		cfg := quietKeeping
+		cfg.MaximumPoolSize, cfg.ConnectionTimeout, cfg.InitializationFailTimeout = 2, 3*time.Second, 2*time.Second
+		cfg.ValidationTimeout = 3 * time.Second
+		b := newBench(t, akaritest.Full, cfg)
+		panics := b.server.Inject(akaritest.OpConnect, akaritest.Fault{Panic: "boo"})
+		start := time.Now()
+		_, err := b.Acquire(t.Context())
+		if took := time.Since(start); err == nil || took != 3*time.Second ||
+			!contains(err.Error(), "request timed out after 3000ms") || !contains(err.Error(), "the driver panicked in Connect: boo") {
+			t.Errorf("got %v after %v", err, took)
+		}
+		if n := panics.Hits(); n < 5 {
+			t.Errorf("it was asked %d times", n)
+		}
+		panics.Release()
+		b.acquire().Release()
+	})
 }
 
 func TestConnectionThatArrivesAfterCloseIsClosed(t *testing.T) {
