@@ -127,6 +127,8 @@ func (p *Pool) clean(ctx context.Context, e *entry) (err error) {
 	changed := e.changed & sessionstate.Lasting
 	switch {
 	case p.cfg.SessionReset == ResetOff || e.resetsItself():
+	case changed&sessionstate.Permanent != 0:
+		return errCloseInstead
 	case p.cfg.SessionReset == ResetAlways || changed != 0:
 		if err := e.caps.profile.dialect.clean(ctx, p, e, changed); err != nil {
 			return err
@@ -163,6 +165,6 @@ func (e *entry) settled(p *Pool, text *statement, err error) {
 		e.inTx = false
 	}
 	if !e.inTx {
-		e.settleTables(p)
+		e.settleTables(p, text.effect&sessionstate.TxEnd != 0)
 	}
 }

@@ -83,7 +83,7 @@ func (p *Pool) reset(ctx context.Context, e *entry, b *budget, now int64) error 
 			p.foundDead(e, errPanicked)
 		}
 	}()
-	err, panicked := resetSession(ctx, e.conn)
+	panicked, err := resetSession(ctx, e.conn)
 	returned = true
 	switch {
 	case err == nil:
@@ -110,11 +110,12 @@ func (p *Pool) reset(ctx context.Context, e *entry, b *budget, now int64) error 
 // is sent away. If they were dead the first will have had the others asked.
 const maxRefusals = 3
 
-func resetSession(ctx context.Context, c driver.Conn) (err error, panicked bool) {
+func resetSession(ctx context.Context, c driver.Conn) (panicked bool, err error) {
 	panicked = true
 	defer recoverTo(&err, "ResetSession")
 	err = c.(driver.SessionResetter).ResetSession(ctx)
-	return err, false
+	panicked = false
+	return panicked, err
 }
 
 // foundDead closes a connection that turned out to be dead, and suspects those
@@ -158,7 +159,7 @@ func (p *Pool) validate(ctx context.Context, e *entry) error {
 		pings := e.caps.profile.resetPings
 		asksToo := pings > 0 && now-e.lastReset > int64(pings)
 		e.lastReset = now
-		switch err, panicked := resetSession(ctx, e.conn); {
+		switch panicked, err := resetSession(ctx, e.conn); {
 		case panicked || err == nil && asksToo:
 			return err
 		} // else a hook may have missed its caller: the ping decides

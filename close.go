@@ -145,6 +145,10 @@ func (p *Pool) giveBack(e *entry) {
 	}
 	e.caller.Store(0)
 	e.task.over()
+	e.settleTables(p, true)
+	if e.moved {
+		e.stmts.discardAll()
+	}
 	if e.loan.Load() != nil {
 		p.leaks.returned(e, now)
 	}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
+	"strings"
 	"time"
 )
 
@@ -41,14 +43,43 @@ const (
 	// calls. Everybody else returns without a round trip. The default.
 	ResetDirty SessionReset = iota
 
-	// ResetAlways cleans after every borrower, at the cost of one round trip in
-	// the background. For databases whose own functions change the session.
+	// ResetAlways cleans after every borrower, at the cost of one round trip or
+	// some in the background. For databases whose own functions change the session.
+	// Where the pool cannot clean, closing takes its place: after every borrower,
+	// with SQLite (but for databases in memory, which are left as they are) and
+	// with servers that the pool does not know.
 	ResetAlways
 
 	// ResetOff cleans nothing but transactions left open. What one borrower
 	// sets, the next one sees.
 	ResetOff
 )
+
+// String returns the constant's name.
+func (r SessionReset) String() string {
+	switch r {
+	case ResetDirty:
+		return "ResetDirty"
+	case ResetAlways:
+		return "ResetAlways"
+	case ResetOff:
+		return "ResetOff"
+	}
+	return fmt.Sprintf("SessionReset(%d)", int(r))
+}
+
+// String returns the constant's name.
+func (v Verdict) String() string {
+	switch v {
+	case Continue:
+		return "Continue"
+	case MustEvict:
+		return "MustEvict"
+	case DoNotEvict:
+		return "DoNotEvict"
+	}
+	return fmt.Sprintf("Verdict(%d)", int(v))
+}
 
 // Config is everything that can be said about a pool. The zero value of each
 // field means its default. Names and defaults are HikariCP's; docs/configuration.md
@@ -85,7 +116,8 @@ type Config struct {
 	// ValidationTimeout is how long a check whether a connection is alive may
 	// take, and the set-up of a new connection. At least 250 ms, and not longer
 	// than ConnectionTimeout.
-	// Defaults to 5 s.
+	// Defaults to 5 s, also with a shorter ConnectionTimeout: a caller's wait ends
+	// in time, and the check goes on without it.
 	ValidationTimeout time.Duration
 
 	// AliveBypassWindow: a connection used less than this ago is handed out
@@ -109,7 +141,7 @@ type Config struct {
 
 	// KeepaliveTime is how often an idle connection is pinged, less up to a
 	// fifth, at random. At least 30 s and less than MaxLifetime, or Disabled.
-	// Defaults to 2 min.
+	// Defaults to 2 min, which means never where MaxLifetime is shorter.
 	KeepaliveTime time.Duration
 
 	// LeakDetectionThreshold: a connection held longer than this is logged with
@@ -119,8 +151,9 @@ type Config struct {
 	LeakDetectionThreshold time.Duration
 
 	// InitializationFailTimeout is how long New tries to make the first
-	// connection before it fails: at least one attempt is always made. TryOnce
-	// and DontTry start without a database. Defaults to 1 ms.
+	// connection before it fails: at least one attempt is always made. Write
+	// 30*time.Second to wait for a database that is about to start. TryOnce and
+	// DontTry start without one. Not negative. Defaults to 1 ms.
 	InitializationFailTimeout time.Duration
 
 	// HousekeepingPeriod is how often idle connections above MinimumIdle are
@@ -143,8 +176,9 @@ type Config struct {
 	// driver: the pool could not restore all of it.
 	OnConnect func(ctx context.Context, driverConn any) error
 
-	// ConnectionTestQuery checks whether a connection is alive. Only for
-	// drivers that cannot ping (that lack driver.Pinger): a ping is cheaper.
+	// ConnectionTestQuery checks whether a connection is alive. Only for drivers
+	// that cannot ping (that lack driver.Pinger): if it is set it replaces the
+	// ping of those that can, which is cheaper.
 	ConnectionTestQuery string
 
 	// ReadOnly makes the transactions of new connections read-only by default. It,
@@ -157,9 +191,17 @@ type Config struct {
 	// LevelSerializable. Defaults to the server's.
 	TransactionIsolation sql.IsolationLevel
 
-	// Schema is set on new connections: search_path in PostgreSQL, one name or
-	// several with commas between, the current database in MySQL. Defaults to
-	// what the driver's settings say.
+	// Schema is set on new connections: the search_path of PostgreSQL, one name
+	// or several with commas between, or the current database of MySQL, one name.
+	// A name is taken as it is, capitals too; one that has commas or spaces at its
+	// ends goes into double quotes, as in PostgreSQL. $user stands for the user's
+	// schema, with and without quotes:
+	//
+	//	orders
+	//	$user, public
+	//	"Orders, old", public
+	//
+	// Defaults to what the driver's settings say.
 	Schema string
 
 	// SessionReset says when a returned connection is cleaned. Defaults to
@@ -212,9 +254,9 @@ type Settings struct {
 	ValidationTimeout      time.Duration
 	IdleTimeout            time.Duration
 	MaxLifetime            time.Duration // for connections opened from now on
-	KeepaliveTime          time.Duration // for connections opened from now on
+	KeepaliveTime          time.Duration // for connections opened from now on, and others after their next ping
 	LeakDetectionThreshold time.Duration // for loans from now on; 0: off
-	Schema                 string        // for connections opened from now on
+	Schema                 string        // for connections opened from now on, and others once they are cleaned
 }
 
 // Defaults of Config.
@@ -280,8 +322,8 @@ func (c Config) Validate() error {
 	v.atLeast("MaximumPoolSize", c.MaximumPoolSize, 1)
 	v.check("MinimumIdle", c.MinimumIdle, c.MinimumIdle >= None && (c.MinimumIdle <= c.MaximumPoolSize || c.MinimumIdle == 0),
 		"must be 1 to MaximumPoolSize (%d), 0 for as many as that, or akari.None to keep no idle connections", c.MaximumPoolSize)
-	v.check("MaxConnecting", c.MaxConnecting, c.MaxConnecting >= 0, "must not be negative; 0 allows as many as MaximumPoolSize")
-	v.check("MaxWaiters", c.MaxWaiters, c.MaxWaiters >= 0, "must not be negative; 0 sets no bound")
+	v.check("MaxConnecting", c.MaxConnecting, c.MaxConnecting >= 0, "must not be negative, and akari.None does not apply here; 0 allows as many as MaximumPoolSize")
+	v.check("MaxWaiters", c.MaxWaiters, c.MaxWaiters >= 0, "must not be negative, and akari.None does not apply here; 0 sets no bound")
 	v.duration("ConnectionTimeout", c.ConnectionTimeout, minTimeout, true)
 	v.duration("ValidationTimeout", c.ValidationTimeout, minTimeout, false)
 	v.duration("AliveBypassWindow", c.AliveBypassWindow, 0, true)
@@ -308,13 +350,16 @@ func (c Config) Validate() error {
 	}
 
 	v.check("InitializationFailTimeout", c.InitializationFailTimeout, c.InitializationFailTimeout >= 0 || c.InitializationFailTimeout == TryOnce || c.InitializationFailTimeout == DontTry,
-		"must not be negative; use akari.TryOnce or akari.DontTry to start without a database")
-	v.check("SessionReset", int(c.SessionReset), c.SessionReset >= ResetDirty && c.SessionReset <= ResetOff,
+		"must not be negative, and akari.Disabled does not apply here; write 30*time.Second to wait for the database, akari.TryOnce or akari.DontTry to start without it")
+	_, readable := schemaNames(c.Schema)
+	v.check("Schema", fmt.Sprintf("%#q", c.Schema), readable || c.Schema == "",
+		"must be one name, or several with commas between, each as it is or in double quotes")
+	v.check("SessionReset", c.SessionReset, c.SessionReset >= ResetDirty && c.SessionReset <= ResetOff,
 		"must be ResetDirty, ResetAlways or ResetOff")
 	v.check("StatementCacheSize", c.StatementCacheSize, c.StatementCacheSize >= None,
-		"must not be negative; akari.None switches the cache off")
-	v.check("TransactionIsolation", int(c.TransactionIsolation), isolationName(c.TransactionIsolation) != "" || c.TransactionIsolation == sql.LevelDefault,
-		"is not a level that can be a default; use LevelReadUncommitted, LevelReadCommitted, LevelRepeatableRead or LevelSerializable")
+		"must be 1 or more, 0 for the default, or akari.None to keep no statements")
+	v.check("TransactionIsolation", c.TransactionIsolation, isolationName(c.TransactionIsolation) != "" || c.TransactionIsolation == sql.LevelDefault,
+		"cannot be the default of a session; use LevelReadUncommitted, LevelReadCommitted, LevelRepeatableRead or LevelSerializable")
 	v.check("Dialect", int(c.Dialect), c.Dialect >= DialectAuto && c.Dialect <= DialectSQLite,
 		"must be one of the Dialect constants")
 	return errors.Join(v.problems...)
@@ -362,6 +407,25 @@ func (s *Settings) minIdle() int {
 	return s.MinimumIdle
 }
 
+// schemaName is one name of Config.Schema, in double quotes or as it is, with
+// what separates it from the next.
+var schemaName = regexp.MustCompile(`^\s*(?:"((?:[^"\x00]|"")+)"|([^\s",\x00][^,\x00]*?))\s*(,|$)`)
+
+// schemaNames are the names in Config.Schema; false if it cannot be read.
+func schemaNames(list string) (names []string, ok bool) {
+	for {
+		m := schemaName.FindStringSubmatch(list)
+		if m == nil {
+			return nil, false
+		}
+		names = append(names, strings.ReplaceAll(m[1], `""`, `"`)+m[2])
+		if m[3] == "" {
+			return names, true
+		}
+		list = list[len(m[0]):]
+	}
+}
+
 type validator struct {
 	unbounded bool
 	problems  []error
@@ -385,10 +449,35 @@ func (v *validator) duration(field string, d, least time.Duration, mayDisable bo
 		return
 	}
 	off := ""
-	if mayDisable {
+	switch {
+	case mayDisable:
 		off = "; akari.Disabled switches it off"
+	case d == Disabled:
+		off = "; akari.Disabled does not apply here"
 	}
 	v.check(field, d, d >= least && d >= 0, "must be at least %v%s", least, off)
+}
+
+// shown is a setting as texts have it: what is not meant as a number of
+// nanoseconds has a name.
+func shown(value any) any {
+	switch value {
+	case Disabled:
+		return "Disabled"
+	case TryOnce:
+		return "TryOnce"
+	case DontTry:
+		return "DontTry"
+	}
+	return value
+}
+
+// shownCount is the same for numbers that may be None.
+func shownCount(n int) any {
+	if n == None {
+		return "None"
+	}
+	return n
 }
 
 // String shows the configuration without what may be secret.
@@ -408,26 +497,26 @@ func (c Config) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("PoolName", c.PoolName),
 		slog.Int("MaximumPoolSize", c.MaximumPoolSize),
-		slog.Int("MinimumIdle", c.MinimumIdle),
+		slog.Any("MinimumIdle", shownCount(c.MinimumIdle)),
 		slog.Int("MaxConnecting", c.MaxConnecting),
 		slog.Int("MaxWaiters", c.MaxWaiters),
-		slog.Duration("ConnectionTimeout", c.ConnectionTimeout),
-		slog.Duration("ValidationTimeout", c.ValidationTimeout),
-		slog.Duration("AliveBypassWindow", c.AliveBypassWindow),
-		slog.Duration("IdleTimeout", c.IdleTimeout),
-		slog.Duration("MaxLifetime", c.MaxLifetime),
-		slog.Duration("KeepaliveTime", c.KeepaliveTime),
-		slog.Duration("LeakDetectionThreshold", c.LeakDetectionThreshold),
-		slog.Duration("InitializationFailTimeout", c.InitializationFailTimeout),
-		slog.Duration("HousekeepingPeriod", c.HousekeepingPeriod),
+		slog.Any("ConnectionTimeout", shown(c.ConnectionTimeout)),
+		slog.Any("ValidationTimeout", shown(c.ValidationTimeout)),
+		slog.Any("AliveBypassWindow", shown(c.AliveBypassWindow)),
+		slog.Any("IdleTimeout", shown(c.IdleTimeout)),
+		slog.Any("MaxLifetime", shown(c.MaxLifetime)),
+		slog.Any("KeepaliveTime", shown(c.KeepaliveTime)),
+		slog.Any("LeakDetectionThreshold", shown(c.LeakDetectionThreshold)),
+		slog.Any("InitializationFailTimeout", shown(c.InitializationFailTimeout)),
+		slog.Any("HousekeepingPeriod", shown(c.HousekeepingPeriod)),
 		slog.Bool("FailIfSuspended", c.FailIfSuspended),
 		slog.String("ConnectionInitSQL", masked),
 		slog.String("ConnectionTestQuery", c.ConnectionTestQuery),
 		slog.Bool("ReadOnly", c.ReadOnly),
 		slog.String("TransactionIsolation", c.TransactionIsolation.String()),
 		slog.String("Schema", c.Schema),
-		slog.Int("SessionReset", int(c.SessionReset)),
-		slog.Int("StatementCacheSize", c.StatementCacheSize),
+		slog.String("SessionReset", c.SessionReset.String()),
+		slog.Any("StatementCacheSize", shownCount(c.StatementCacheSize)),
 		slog.String("Dialect", c.Dialect.String()),
 	)
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -128,4 +130,106 @@ func TestConfigShowsNoSecrets(t *testing.T) {
 	if strings.Contains(b.String(), "s3cr3t") || !strings.Contains(b.String(), "orders") {
 		t.Errorf("printed: %s", b.String())
 	}
+}
+
+// TestPasswordsInParametersAreMasked has the eight forms of HikariCP's tests: no
+// password is shown, and the user name still is.
+func TestPasswordsInParametersAreMasked(t *testing.T) {
+	d, name := registerDSNDriver(t)
+	d.fail = func(dsn string) error {
+		_, parameters, _ := strings.Cut(dsn, "?")
+		return fmt.Errorf("cannot connect to %s: cannot use %s", dsn, parameters)
+	}
+	for _, parameters := range []string{
+		"user=USER&password=SECRET",
+		"user=USER&truststorePassword=SECRET",
+		"a=b&password=SECRET&user=USER",
+		"a=b&sslpassword=SECRET&user=USER",
+		"truststorePassword=SECRET;user=USER&password=SECRET#extra",
+		"a=b&sslpassword=SECRET&password=SECRET&user=USER",
+		"sslpassword=SECRET&password=SECRET&trustPassword=SECRET&user=USER",
+		"password=SECRET#user=USER;extra",
+	} {
+		var book logBook
+		_, err := akari.Open(t.Context(), name, "postgresql://host/d_dlq?"+parameters, akari.Config{Logger: slog.New(&book)})
+		for _, shown := range []string{fmt.Sprint(err), book.String()} {
+			if strings.Contains(shown, "SECRET") || !strings.Contains(shown, "user=USER") {
+				t.Errorf("%s: shown is %s", parameters, shown)
+			}
+		}
+	}
+}
+
+// hikariSettings are the names of what can be said about a HikariCP 7 pool.
+const hikariSettings = `
+	connectionTimeout validationTimeout idleTimeout maxLifetime keepaliveTime minimumIdle maximumPoolSize
+	leakDetectionThreshold initializationFailTimeout autoCommit readOnly isolateInternalQueries
+	allowPoolSuspension registerMbeans transactionIsolation catalog schema connectionInitSql
+	connectionTestQuery dataSource dataSourceClassName jdbcUrl driverClassName dataSourceJNDI
+	dataSourceProperties username password credentials credentialsProvider credentialsProviderClassName
+	exceptionOverride exceptionOverrideClassName metricsTrackerFactory metricRegistry healthCheckRegistry
+	healthCheckProperties poolName threadFactory scheduledExecutor
+	housekeeping.periodMs aliveBypassWindowMs lifeTimeVarianceFactor timeoutMs.floor minimumLoginTimeoutSecs
+	blockUntilFilled throwIfSuspended enableRequestBoundaries useWeakReferences
+	legacy.supportUserPassDataSourceOverride hikaricp.configurationFile hikaricp.jmx.register2.0`
+
+// TestDocumentHasEverySetting: each field of Config, live ones with their default,
+// and each of HikariCP's names stand in a row of a table.
+func TestDocumentHasEverySetting(t *testing.T) {
+	text, err := os.ReadFile("docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := regexp.MustCompile("`([^`]+)`")
+	rows := map[string][]string{} // by what stands in them as code
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(line, "|") {
+			continue
+		}
+		for _, m := range code.FindAllStringSubmatch(line, -1) {
+			word := strings.TrimPrefix(m[1], "com.zaxxer.hikari.")
+			rows[word] = append(rows[word], line)
+		}
+	}
+	for _, word := range strings.Fields(hikariSettings) {
+		if rows[word] == nil {
+			t.Errorf("HikariCP's %s is missing", word)
+		}
+	}
+	within(t, func(t *testing.T) {
+		defaults := reflect.ValueOf(newBench(t, akaritest.Full, akari.Config{}).Settings())
+		for f := range reflect.TypeFor[akari.Config]().Fields() {
+			if !f.IsExported() {
+				continue
+			}
+			if rows[f.Name] == nil {
+				t.Errorf("%s is missing", f.Name)
+			}
+			v := defaults.FieldByName(f.Name)
+			if !v.IsValid() || v.IsZero() {
+				continue // cannot be asked for, or is no number
+			}
+			want, found := written(v), false
+			for cell := range strings.SplitSeq(strings.Join(rows[f.Name], ""), "|") {
+				found = found || strings.HasPrefix(strings.Trim(cell, " `*"), want)
+			}
+			if !found {
+				t.Errorf("%s: its default, %s, has no cell", f.Name, want)
+			}
+		}
+	})
+}
+
+// written is a number or a duration as documents have it: 10, 30 s, 2 min.
+func written(v reflect.Value) string {
+	d, ok := v.Interface().(time.Duration)
+	switch {
+	case !ok:
+		return fmt.Sprint(v)
+	case d%time.Minute == 0:
+		return fmt.Sprintf("%d min", d/time.Minute)
+	case d%time.Second == 0:
+		return fmt.Sprintf("%d s", d/time.Second)
+	}
+	return fmt.Sprintf("%d ms", d/time.Millisecond)
 }

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-
-	"github.com/akaripool/akari/internal/sessionstate"
 )
 
 // Conn is a connection borrowed with Acquire, for those who want the driver's
@@ -104,9 +102,10 @@ func (c *Conn) Info() ConnInfo {
 //
 // The pool does not see what f does to the session, so the session is cleaned
 // afterwards as after a statement that may have changed anything (see
-// SessionReset), and statements that f prepared are forgotten. What f leaves in the
-// driver itself, such as a handler of notices, is not undone. If f panics, or returns an error that says that the connection
-// is lost, the connection is closed when it is released.
+// SessionReset), and statements that f prepared are forgotten. What f leaves in
+// the driver itself, such as a handler of notices, is not undone. If f panics, or
+// returns an error that says that the connection is lost, the connection is closed
+// when it is released.
 func (c *Conn) Raw(f func(driverConn any) error) error {
 	e := c.use()
 	if e == nil {
@@ -138,8 +137,7 @@ func (p *Pool) raw(e *entry, f func(driverConn any) error) error {
 	if e.broken != nil {
 		return e.broken
 	}
-	e.changed |= sessionstate.Opaque
-	e.meaningChanged(ownNames)
+	e.rawChanged(p)
 	e.held(gripFirm)
 	finished := false
 	defer func() {
@@ -149,6 +147,9 @@ func (p *Pool) raw(e *entry, f func(driverConn any) error) error {
 	}()
 	err := f(e.conn)
 	finished = true
+	if e.tables { // at once, and once more at the end of the loan: f may have left a transaction open
+		p.tableChanges.Add(1)
+	}
 	if err != nil && p.judge(err) == troubleBroken {
 		e.broken = err
 		p.suspect()

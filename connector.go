@@ -43,7 +43,7 @@ type connectorSource struct{ c driver.Connector }
 func (s connectorSource) connect(ctx context.Context) (driver.Conn, error) { return s.c.Connect(ctx) }
 func (s connectorSource) driver() driver.Driver                            { return s.c.Driver() }
 
-// mayHaveHooks: lib/pq's connectors have none.
+// mayHaveHooks: lib/pq's connectors have none of their own.
 func (s connectorSource) mayHaveHooks(driverName string) bool { return driverName != "pq" }
 
 func (s connectorSource) adapt(string) bool { return false }

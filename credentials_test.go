@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/akaripool/akari"
 	"github.com/akaripool/akari/akaritest"
@@ -37,16 +40,21 @@ func (d *dsnDriver) Open(dsn string) (driver.Conn, error) {
 	return d.server.Connector().Connect(context.Background())
 }
 
-func (d *dsnDriver) last() string {
+func (d *dsnDriver) all() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.dsns[len(d.dsns)-1]
+	return slices.Clone(d.dsns)
+}
+
+func (d *dsnDriver) last() string {
+	all := d.all()
+	return all[len(all)-1]
 }
 
 func registerDSNDriver(t *testing.T) (*dsnDriver, string) {
 	t.Helper()
 	d := &dsnDriver{server: akaritest.NewServer(akaritest.Full)}
-	name := "akaritest " + t.Name()
+	name := fmt.Sprintf("akaritest credentials %d", registrations.Add(1))
 	sql.Register(name, d)
 	return d, name
 }
@@ -92,6 +100,39 @@ func TestCredentialsAreAskedForAtEachConnect(t *testing.T) {
 	}
 }
 
+func TestCredentialsAreAskedForOnceForEachOfSeveralConnections(t *testing.T) {
+	within(t, func(t *testing.T) {
+		d, name := registerDSNDriver(t)
+		akaritest.Verify(t, d.server)
+		var asked atomic.Int64
+		p, err := akari.Open(t.Context(), name, "postgres://db/app", akari.Config{
+			MaximumPoolSize: 3, Logger: quiet,
+			Credentials: func(context.Context) (akari.Credentials, error) {
+				return akari.Credentials{Username: "app", Password: fmt.Sprint("token", asked.Add(1))}, nil
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		for round := 1; round <= 3; round++ {
+			settle(time.Second)
+			if n := asked.Load(); n != int64(3*round) || d.server.Calls(akaritest.OpConnect) != 3*round {
+				t.Errorf("asked %d times for %d connects, want %d", n, d.server.Calls(akaritest.OpConnect), 3*round)
+			}
+			p.Evict()
+		}
+		settle(time.Second)
+		used := map[string]bool{}
+		for _, dsn := range d.all() {
+			used[dsn] = true
+		}
+		if len(used) != 12 {
+			t.Errorf("connected as %v, want 12 tokens, each once", used)
+		}
+	})
+}
+
 func TestCredentialsProviderThatFailsIsAFailureToOpen(t *testing.T) {
 	_, name := registerDSNDriver(t)
 	vault := errors.New("vault is sealed")
@@ -106,13 +147,17 @@ func TestCredentialsProviderThatFailsIsAFailureToOpen(t *testing.T) {
 
 func TestCredentialsAreRotated(t *testing.T) {
 	d, name := registerDSNDriver(t)
-	p, err := akari.Open(t.Context(), name, "app:one@tcp(db:3306)/app", akari.Config{MaximumPoolSize: 1, Logger: quiet})
+	book := &logBook{}
+	p, err := akari.Open(t.Context(), name, "app:one@tcp(db:3306)/app", akari.Config{PoolName: "test", MaximumPoolSize: 1, Logger: slog.New(book)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer p.Close()
 	if err := p.SetCredentials(akari.Credentials{Username: "app", Password: "two"}); err != nil {
 		t.Fatal(err)
+	}
+	if book.count("INFO test - Credentials changed for new connections.") != 1 || book.count("two") != 0 {
+		t.Errorf("the log says\n%v", book)
 	}
 	if d.last() != "app:one@tcp(db:3306)/app" {
 		t.Error("a connection was opened for nothing")

@@ -17,7 +17,8 @@ type effects struct {
 	young, old atomic.Pointer[sync.Map] // of string to *statement; keys are clones, so a driver or library that reuses a string's memory does no harm
 
 	mu   sync.Mutex // guards what follows and the change of young and old; nothing else is taken while it is held
-	size int        // of young
+	size int        // of young, in texts
+	room int        // in young, in bytes
 }
 
 // statement is what the pool knows of a text. It does not change but for seen.
@@ -33,8 +34,9 @@ type statement struct {
 // maxStatements bounds the memory for texts. A program that writes values into
 // its statements has no end of them; then nothing is gained by remembering.
 const (
-	maxStatements    = 4096 // in a generation
-	maxStatementSize = 16 << 10
+	maxStatements     = 4096    // in a generation
+	maxStatementBytes = 4 << 20 // in a generation
+	maxStatementSize  = 16 << 10
 )
 
 // of returns what is known about a statement, after a look at it if it is new.
@@ -64,14 +66,15 @@ func find(m *sync.Map, query string) *statement {
 func (f *effects) add(query string, s *statement) *statement {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.young.Load() == nil || f.size >= maxStatements {
+	if f.young.Load() == nil || f.size >= maxStatements || f.room < len(query) {
 		f.old.Store(f.young.Load())
 		f.young.Store(new(sync.Map))
-		f.size = 0
+		f.size, f.room = 0, maxStatementBytes
 	}
 	there, loaded := f.young.Load().LoadOrStore(strings.Clone(query), s)
 	if !loaded {
 		f.size++
+		f.room -= len(query)
 	}
 	return there.(*statement)
 }

@@ -3,9 +3,14 @@ package akari
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/akaripool/akari/akaritest"
 )
 
 // TestHousekeeperReadsTheClock has a housekeeper without a pool, on a clock of
@@ -77,4 +82,134 @@ func TestIdleConnectionsAreTrimmedOldestFirst(t *testing.T) {
 	if got := strings.Join(closed, ", "); got != "0 idle_timeout, 1 idle_timeout" {
 		t.Errorf("closed %s", got)
 	}
+}
+
+// wholePool makes a pool of a fixed size that is filled.
+func wholePool(t *testing.T, size int, trace *Trace) (*Pool, *akaritest.Server) {
+	t.Helper()
+	server := akaritest.NewServer(akaritest.Full)
+	akaritest.Verify(t, server)
+	p, err := New(t.Context(), server.Connector(), Config{
+		MaximumPoolSize: size, MaxLifetime: Disabled, KeepaliveTime: 2 * time.Minute, Trace: trace, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	synctest.Wait()
+	return p, server
+}
+
+// passAfter has the housekeeper look after a pool on a clock that has leapt.
+func (p *Pool) passAfter(mono, wall time.Duration) {
+	p.keeper.stop()
+	clock := p.keeper.env.clock
+	p.keeper.env.clock = func() (time.Duration, time.Time) {
+		m, w := clock()
+		return m + mono, w.Add(wall)
+	}
+	p.keeper.pass()
+	time.Sleep(10 * time.Millisecond)
+	synctest.Wait()
+}
+
+func TestClockThatRunsBackReplacesEveryConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, server := wholePool(t, 5, nil)
+		c, err := p.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.passAfter(-time.Second, -time.Second)
+		if s := p.Stats(); s.Closed[CloseEvicted] != 4 || s.Total != 5 || s.Active != 1 {
+			t.Errorf("%d closed, %d in the pool, %d in use; want 4, 5 and 1", s.Closed[CloseEvicted], s.Total, s.Active)
+		}
+		c.Release()
+		synctest.Wait()
+		if s := p.Stats(); s.Closed[CloseEvicted] != 5 || s.Idle != 5 || server.Stats().Open != 5 {
+			t.Errorf("%d closed, %d idle; want 5 and 5", s.Closed[CloseEvicted], s.Idle)
+		}
+	})
+}
+
+func TestClockThatLeapsHasEveryConnectionAsked(t *testing.T) {
+	for name, leap := range map[string][2]time.Duration{
+		"the process was stopped":       {10 * time.Minute, 10 * time.Minute},
+		"the machine slept":             {0, 10 * time.Minute},
+		"the wall clock was put back":   {0, -10 * time.Minute},
+		"nothing, the clock is just so": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, server := wholePool(t, 5, nil)
+				c, err := p.Acquire(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				idle, used := 4, 1
+				if leap == [2]time.Duration{} {
+					idle, used = 0, 0
+				}
+				server.Inject(akaritest.OpPing, akaritest.Fault{Delay: time.Millisecond}) // the answer is younger than the question
+				pings := server.Calls(akaritest.OpPing)
+				p.passAfter(leap[0], leap[1])
+				if n := server.Calls(akaritest.OpPing) - pings; n != idle {
+					t.Errorf("%d of 4 idle connections were asked, want %d", n, idle)
+				}
+				c.Release()
+				pings = server.Calls(akaritest.OpPing)
+				for range 5 { // the one that was in use is asked before it is lent
+					c, err := p.Acquire(t.Context())
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer c.Release()
+				}
+				if n := server.Calls(akaritest.OpPing) - pings; n != used {
+					t.Errorf("%d connections were asked before they were lent, want %d", n, used)
+				}
+				if n := p.Stats().TotalClosed(); n != 0 {
+					t.Errorf("%d connections were closed", n)
+				}
+			})
+		})
+	}
+}
+
+func TestKeepalivesOfConnectionsOpenedTogetherAreSpread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size, soonest, latest = 10, 96 * time.Second, 2 * time.Minute
+		var mu sync.Mutex
+		pings := map[uint64][]time.Duration{}
+		start := time.Now()
+		wholePool(t, size, &Trace{KeptAlive: func(e ValidatedEvent) {
+			mu.Lock()
+			defer mu.Unlock()
+			pings[e.Conn.ID] = append(pings[e.Conn.ID], time.Since(start))
+		}})
+		time.Sleep(10 * time.Minute)
+		mu.Lock()
+		defer mu.Unlock()
+		if len(pings) != size {
+			t.Errorf("%d connections were pinged, want %d", len(pings), size)
+		}
+		var first []time.Duration
+		for id, at := range pings {
+			if n := len(at); n < 5 || n > 6 {
+				t.Errorf("connection %d was pinged %d times in ten minutes", id, n)
+			}
+			for i, d := range at {
+				if i > 0 {
+					d -= at[i-1]
+				}
+				if d <= soonest || d > latest {
+					t.Errorf("connection %d was pinged after %v, want %v to %v", id, d, soonest, latest)
+				}
+			}
+			first = append(first, at[0])
+		}
+		if spread := slices.Max(first) - slices.Min(first); spread < (latest-soonest)/8 {
+			t.Errorf("all were pinged within %v: %v", spread, first)
+		}
+	})
 }

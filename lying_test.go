@@ -6,6 +6,9 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"log/slog"
+	"reflect"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -71,6 +74,220 @@ func TestPanicOfStmtCloseKeepsNoConnectionOpen(t *testing.T) {
 		}
 		b.want(1, 0, 1, 0)
 		b.checkBooks()
+	})
+}
+
+func TestCloseThatFailsKeepsNoPlace(t *testing.T) {
+	within(t, func(t *testing.T) {
+		b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: 3})
+		b.want(3, 0, 3, 0)
+		in := b.server.Inject(akaritest.OpClose, akaritest.Fault{Err: errors.New("cannot say goodbye")})
+		b.Evict()
+		b.want(3, 0, 3, 0)
+		c := b.acquire()
+		c.Evict()
+		b.want(3, 0, 3, 0)
+		if s := b.Stats(); s.Closing != 0 || s.Closed[akari.CloseEvicted] != 4 {
+			t.Errorf("%d keep their place, %d were closed", s.Closing, s.Closed[akari.CloseEvicted])
+		}
+		if n := b.log.count(" failed error=cannot say goodbye pool=test"); n != in.Hits() || n != 4 {
+			t.Errorf("%d of %d failures are in the log", n, in.Hits())
+		}
+		if err := b.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+}
+
+// treacherous is a driver whose results panic, or end the goroutine, where it is
+// told to.
+type treacherous struct {
+	akaritest.FullConn
+	end func(call string)
+}
+
+func (c treacherous) ExecContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
+	res, err := c.FullConn.ExecContext(ctx, text, args)
+	return treacherousResult{res, c.end}, err
+}
+
+func (c treacherous) QueryContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Rows, error) {
+	rows, err := c.FullConn.QueryContext(ctx, text, args)
+	return treacherousRows{rows, c.end}, err
+}
+
+type treacherousResult struct {
+	driver.Result
+	end func(string)
+}
+
+func (r treacherousResult) LastInsertId() (int64, error) {
+	r.end("LastInsertId")
+	return r.Result.LastInsertId()
+}
+
+func (r treacherousResult) RowsAffected() (int64, error) {
+	r.end("RowsAffected")
+	return r.Result.RowsAffected()
+}
+
+type treacherousRows struct {
+	driver.Rows
+	end func(string)
+}
+
+func (r treacherousRows) Columns() []string { r.end("Columns"); return r.Rows.Columns() }
+func (r treacherousRows) Close() error      { r.end("Close"); return r.Rows.Close() }
+func (r treacherousRows) ColumnTypeDatabaseTypeName(int) string {
+	r.end("ColumnTypeDatabaseTypeName")
+	return ""
+}
+func (r treacherousRows) ColumnTypeLength(int) (int64, bool) {
+	r.end("ColumnTypeLength")
+	return 0, false
+}
+func (r treacherousRows) ColumnTypeNullable(int) (nullable, ok bool) {
+	r.end("ColumnTypeNullable")
+	return
+}
+func (r treacherousRows) ColumnTypePrecisionScale(int) (p, s int64, ok bool) {
+	r.end("ColumnTypePrecisionScale")
+	return
+}
+func (r treacherousRows) ColumnTypeScanType(int) reflect.Type {
+	r.end("ColumnTypeScanType")
+	return reflect.TypeFor[int64]()
+}
+
+// resultCalls are the methods of results, and code that comes to call each.
+var resultCalls = map[string]func(context.Context, *sql.DB){
+	"LastInsertId": func(ctx context.Context, db *sql.DB) {
+		res, _ := db.ExecContext(ctx, "INSERT 1")
+		res.LastInsertId()
+	},
+	"RowsAffected": func(ctx context.Context, db *sql.DB) {
+		res, _ := db.ExecContext(ctx, "INSERT 1")
+		res.RowsAffected()
+	},
+	"Columns":                    askColumns,
+	"ColumnTypeDatabaseTypeName": askColumns,
+	"ColumnTypeLength":           askColumns,
+	"ColumnTypeNullable":         askColumns,
+	"ColumnTypePrecisionScale":   askColumns,
+	"ColumnTypeScanType":         askColumns,
+}
+
+func askColumns(ctx context.Context, db *sql.DB) {
+	rows, _ := db.QueryContext(ctx, "ROWS 3")
+	defer rows.Close()
+	rows.Next()
+	rows.Columns()
+	rows.ColumnTypes()
+}
+
+// treachery makes a profile whose call panics or ends the goroutine, once.
+func treachery(call string, goexit bool) (akaritest.Profile, *atomic.Bool) {
+	done := &atomic.Bool{}
+	p := akaritest.Full
+	p.WrapConn = func(c akaritest.FullConn) driver.Conn {
+		return treacherous{c, func(called string) {
+			if called != call || done.Swap(true) {
+				return
+			}
+			if goexit {
+				runtime.Goexit()
+			}
+			panic("boo")
+		}}
+	}
+	return p, done
+}
+
+// aside runs f in a goroutine that may panic or end.
+func aside(f func()) {
+	done := make(chan bool)
+	go func() {
+		defer close(done)
+		defer func() { _ = recover() }()
+		f()
+	}()
+	<-done
+}
+
+func TestResultThatPanicsLosesNoPlace(t *testing.T) {
+	for call, do := range resultCalls {
+		for _, goexit := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/goexit %v", call, goexit), func(t *testing.T) {
+				within(t, func(t *testing.T) {
+					profile, done := treachery(call, goexit)
+					b := newBench(t, profile, akari.Config{MaximumPoolSize: 1, ConnectionTimeout: time.Second})
+					aside(func() { do(t.Context(), b.DB()) })
+					if !done.Load() {
+						t.Fatal("it was not called")
+					}
+					b.want(1, 0, 1, 0)
+					b.exec("GET x")
+				})
+			})
+		}
+	}
+}
+
+func TestRollbackThatPanicsLosesNoPlace(t *testing.T) {
+	for name, fault := range map[string]akaritest.Fault{"panics": {Panic: "boo"}, "ends the goroutine": {Goexit: true}} {
+		t.Run(name, func(t *testing.T) {
+			within(t, func(t *testing.T) {
+				b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: 1, ConnectionTimeout: time.Second})
+				fault.Times = 1
+				b.server.Inject(akaritest.OpRollback, fault)
+				aside(func() {
+					tx, _ := b.DB().BeginTx(t.Context(), nil)
+					tx.Exec("INSERT 1")
+					tx.Rollback()
+				})
+				b.want(1, 0, 1, 0)
+				b.exec("GET x")
+				if b.server.Has(1) || b.Stats().Closed[akari.CloseBroken] != 1 {
+					t.Errorf("committed %v, closed %v", b.server.Has(1), b.Stats().Closed)
+				}
+			})
+		})
+	}
+}
+
+// What docs/reliability.md admits: database/sql does not give a connection back
+// whose rows panic when they are closed. The others go on, it is reported as a
+// leak, and closing the pool does not wait for it.
+func TestRowsThatPanicWhenClosedLoseTheirOwnPlaceOnly(t *testing.T) {
+	within(t, func(t *testing.T) {
+		server := akaritest.NewServer(func() akaritest.Profile { p, _ := treachery("Close", false); return p }())
+		log := &logBook{}
+		p, err := akari.New(t.Context(), server.Connector(), akari.Config{
+			MaximumPoolSize: 2, ConnectionTimeout: time.Second, ValidationTimeout: time.Second, LeakDetectionThreshold: 10 * time.Second, Logger: slog.New(log),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		aside(func() {
+			rows, _ := p.DB().QueryContext(t.Context(), "ROWS 3")
+			rows.Close()
+		})
+		settle(time.Minute)
+		for range 10 {
+			if _, err := p.DB().ExecContext(t.Context(), "GET x"); err != nil {
+				t.Error(err)
+			}
+		}
+		if s := p.Stats(); s.Total != 2 || s.Active != 1 || s.Leaks != 1 || log.count("TestRowsThatPanicWhenClosed") == 0 {
+			t.Errorf("total=%d, active=%d, leaks=%d\n%v", s.Total, s.Active, s.Leaks, log)
+		}
+		start := time.Now()
+		if p.Close(); time.Since(start) != 0 {
+			t.Errorf("Close took %v", time.Since(start))
+		}
+		if n := server.Stats().Open; n != 1 {
+			t.Errorf("%d connections are open, want the lost one", n)
+		}
 	})
 }
 

@@ -33,8 +33,9 @@ type Pool struct {
 	leaks        leakWatch
 	locks        lockWatch
 	effects      effects
-	tableChanges atomic.Int64 // how often borrowers have changed tables, see settleTables
-	noCache      atomic.Bool  // the server has no room for statements: none are kept
+	hooks        atomic.Uint32 // hooksUnknown, noHooks or someHooks
+	tableChanges atomic.Int64  // how often borrowers have changed tables, see settleTables
+	noCache      atomic.Bool   // the server has no room for statements: none are kept
 
 	suspicion suspicion
 	readOnly  readOnlyWatch

@@ -27,7 +27,8 @@ func (d Dialect) defaults(cfg *Config, live *Settings) []string {
 			out = append(out, "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL "+iso)
 		}
 		if live.Schema != "" {
-			out = append(out, "SET search_path = "+quoteIdentifiers(live.Schema, '"'))
+			names, _ := schemaNames(live.Schema)
+			out = append(out, "SET search_path = "+quoteIdentifiers(names, '"'))
 		}
 	case DialectMySQL:
 		if cfg.ReadOnly {
@@ -37,7 +38,11 @@ func (d Dialect) defaults(cfg *Config, live *Settings) []string {
 			out = append(out, "SET SESSION TRANSACTION ISOLATION LEVEL "+iso)
 		}
 		if live.Schema != "" {
-			out = append(out, "USE "+quoteIdentifier(live.Schema, '`'))
+			name := live.Schema
+			if names, ok := schemaNames(name); ok && len(names) == 1 {
+				name = names[0]
+			} // the server refuses a list
+			out = append(out, "USE "+quoteIdentifier(name, '`'))
 		}
 	case DialectSQLite:
 		if cfg.ReadOnly {
@@ -142,7 +147,7 @@ func inspectPostgres(ctx context.Context, p *Pool, e *entry) error {
 			return err
 		}
 	}
-	if !p.source.mayHaveHooks(e.caps.profile.name) {
+	if !p.source.mayHaveHooks(e.caps.profile.name) && p.hooks.Load() == noHooks {
 		return nil
 	}
 	var sets []string
@@ -159,8 +164,21 @@ func inspectPostgres(ctx context.Context, p *Pool, e *entry) error {
 		sets = append(sets, "SET ROLE "+row[0])
 	}
 	e.restore = sets
+	if sets == nil {
+		p.hooks.CompareAndSwap(hooksUnknown, noHooks)
+	} else {
+		p.hooks.Store(someHooks)
+	}
 	return nil
 }
+
+// What the first connection has shown about hooks of its driver, or of what is
+// wrapped around it, that set up sessions.
+const (
+	hooksUnknown uint32 = iota
+	noHooks
+	someHooks
+)
 
 // behindPooler prepares a connection for a pooler in between.
 func (p *Pool) behindPooler(e *entry) error {
@@ -191,10 +209,9 @@ func quoteIdentifier(name string, quote byte) string {
 }
 
 // quoteIdentifiers quotes the names of a list.
-func quoteIdentifiers(list string, quote byte) string {
-	names := strings.Split(list, ",")
+func quoteIdentifiers(names []string, quote byte) string {
 	for i, n := range names {
-		names[i] = quoteIdentifier(strings.TrimSpace(n), quote)
+		names[i] = quoteIdentifier(n, quote)
 	}
 	return strings.Join(names, ", ")
 }

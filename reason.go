@@ -1,5 +1,7 @@
 package akari
 
+import "slices"
+
 // CloseReason says why a connection was closed. The same value is found in
 // Stats, Trace and, as HikariCP's words, in the log.
 type CloseReason uint8
@@ -37,6 +39,16 @@ func (r CloseReason) String() string {
 		return ""
 	}
 	return closeReasonNames[r].name
+}
+
+// MarshalText gives JSON the name that String returns, also for keys of maps.
+func (r CloseReason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText reads what MarshalText writes. A name that is not known, of a
+// later version, is no reason: 0.
+func (r *CloseReason) UnmarshalText(text []byte) error {
+	*r = CloseReason(max(0, slices.IndexFunc(closeReasonNames[:], func(n struct{ name, words string }) bool { return n.name == string(text) })))
+	return nil
 }
 
 // words is how HikariCP's log says it.

@@ -34,6 +34,7 @@ type session struct {
 	asked    bool   // the driver has told database/sql to prepare (ErrSkip) in this use
 
 	cancelled bool // a statement of this use ended with its context
+	late      bool // lib/pq may have asked the server to cancel, see endContexts
 	tx        driver.Tx
 	txCtx     context.Context // of the open transaction
 	txRO      bool            // it was asked to be read-only
@@ -83,8 +84,7 @@ func (s *session) Raw() driver.Conn {
 	if err != nil {
 		return nil
 	}
-	e.changed |= sessionstate.Opaque
-	e.meaningChanged(ownNames)
+	e.rawChanged(s.p)
 	s.used = true
 	return e.conn
 }
@@ -123,10 +123,6 @@ func (s *session) unbind() {
 		e.broken = errPanicked
 	}
 	s.endContexts(e)
-	e.settleTables(s.p)
-	if e.moved {
-		e.stmts.discardAll()
-	}
 	*s = session{p: s.p}
 	s.p.giveBack(e)
 }
@@ -393,12 +389,16 @@ func (s *session) CheckNamedValue(nv *driver.NamedValue) error {
 	if s.e.broken != nil { // the operation says so
 		return nil
 	}
-	if !s.e.caps.namedValueChk {
-		return driver.ErrSkip
-	}
+	s.deferred = false
 	s.inCall = true
 	defer s.guard()
-	err := s.e.conn.(driver.NamedValueChecker).CheckNamedValue(nv)
+	err := driver.ErrSkip
+	if s.e.caps.namedValueChk {
+		err = s.e.conn.(driver.NamedValueChecker).CheckNamedValue(nv)
+	}
+	if err == driver.ErrSkip {
+		err = byDefault(nv)
+	}
 	s.inCall = false
 	return err
 }
@@ -679,7 +679,7 @@ func (s *session) endTx(do func(driver.Tx) error, commit bool) error {
 	e.task.over()
 	if err == nil {
 		e.inTx = false
-		e.settleTables(s.p)
+		e.settleTables(s.p, true)
 		if !commit && ctx.Err() != nil && (!e.caps.resetter || !e.caps.validator) && e.probes.txStatus == nil {
 			// database/sql gives a connection up after a cancelled transaction
 			// if its driver cannot say what state it is in.

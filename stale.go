@@ -54,7 +54,8 @@ func changeOf(d Dialect, effect sessionstate.Effect, query string) change {
 		setting = setting || first && is(word, "set")
 		first = false
 		switch {
-		case is(word, "alter", "drop"), is(word, "create") && effect&sessionstate.Temporary == 0:
+		case effect&sessionstate.Opaque != 0 && is(word, "do"), // a block, which may do anything
+			is(word, "alter", "drop"), is(word, "create") && effect&sessionstate.Temporary == 0:
 			return max(found, sharedTables)
 		case setting && is(word, "search_path", "schema", "role", "authorization", "reset"),
 			effect&sessionstate.Settings != 0 && is(word, "set_config"):
@@ -129,14 +130,24 @@ func (e *entry) meaningChanged(c change) {
 	e.moved = e.moved || c != sharedTables
 }
 
-// settleTables is called when a transaction, or a loan, has ended, whichever way:
-// what was prepared since a table was changed may be as stale as what was before.
-func (e *entry) settleTables(p *Pool) {
+// rawChanged takes down that the driver's own connection was handed out.
+func (e *entry) rawChanged(p *Pool) {
+	e.changed |= sessionstate.Opaque
+	if e.caps.profile.dialect == DialectPostgreSQL && p.caches(&e.caps.profile) {
+		e.meaningChanged(sharedTables) // it may have been ALTER TABLE
+	}
+	e.meaningChanged(ownNames)
+}
+
+// settleTables is called when nothing can be taken back any more, txOver when a
+// transaction has ended, whichever way: what was prepared since a table was changed
+// may be as stale as what was before.
+func (e *entry) settleTables(p *Pool, txOver bool) {
 	if e.tables {
 		e.tables = false
 		e.stmts.discardAll()
 		p.tableChanges.Add(1)
-	} else if e.moved {
+	} else if e.moved && txOver {
 		e.stmts.unshare(e.uses.Load()) // SET LOCAL is over
 	}
 }

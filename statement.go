@@ -27,7 +27,7 @@ type prepared struct {
 // statements are those prepared on one connection, known by their text, the one
 // used last first. They belong to the holder of the connection.
 type statements struct {
-	limit       int // keep no more than this between loans
+	limit       int // keep no more than this between loans, and twice as many within one
 	byText      map[string]*prepared
 	first, last *prepared
 	leftOver    []*prepared // not among byText, to be closed between loans
@@ -136,6 +136,30 @@ func (st *statements) closeUnused(loan int64) error {
 	err := st.closeLeftOver()
 	st.leftOver = append(st.leftOver, keep...)
 	return err
+}
+
+// makeRoom is called before another statement is prepared: within a loan no more
+// are kept than twice the limit, and of what was left over as many. Those used
+// longest ago are closed, but for those that a handle of the program's has
+// prepared in the loan. The rest is done between loans, where nobody waits for it.
+func (st *statements) makeRoom(loan int64) error {
+	if len(st.leftOver) >= st.limit {
+		if err := st.closeUnused(loan); err != nil {
+			return err
+		}
+	}
+	for p := st.last; p != nil && len(st.byText) >= 2*st.limit; {
+		oldest := p
+		p = p.prev
+		if oldest.user != nil && oldest.userIn == loan {
+			continue
+		}
+		st.drop(oldest)
+		if err := oldest.stmt.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // closeAll closes all, before a connection of a driver that keeps its database
@@ -306,6 +330,9 @@ func (s *session) prepared(ctx context.Context, e *entry, text string, h *stmt) 
 	p := e.stmts.get(text)
 	shared := p != nil && h != nil && p.user != nil && p.user != h && p.userIn == loan
 	if p == nil || shared {
+		if err := e.stmts.makeRoom(loan); err != nil {
+			return nil, err
+		}
 		during, watch := s.watch(ctx, e)
 		st, err := prepareOn(during, e.conn, text)
 		if err != nil && codeOf(err).number == 1461 && s.p.makeRoom(e) == nil {
@@ -469,8 +496,12 @@ func (h *stmt) bound() (driver.Stmt, bool) {
 	ctx := s.useContext()
 	e, err := s.bind(ctx)
 	if err == nil && !e.pooled {
+		defer s.guard()
+		s.inCall = true
 		var p *prepared
-		if p, err = h.ready(ctx, &call{e: e}); err == nil {
+		p, err = h.ready(ctx, &call{e: e})
+		s.inCall = false
+		if err == nil {
 			return p.stmt, true
 		}
 	}
@@ -481,17 +512,33 @@ func (h *stmt) bound() (driver.Stmt, bool) {
 // CheckNamedValue lets the driver's statement convert an argument, or else its
 // connection.
 func (h *stmt) CheckNamedValue(nv *driver.NamedValue) error {
+	s := h.s
+	if !h.checks && s.e == nil {
+		h.bound() // the context of this use is that of the operation
+	}
 	if !h.checks {
-		if h.s.e == nil {
-			h.bound() // the context of this use is that of the operation
-		}
-		return h.s.CheckNamedValue(nv)
+		return s.CheckNamedValue(nv)
 	}
 	st, ok := h.bound()
 	if !ok {
 		return nil
 	}
-	return st.(driver.NamedValueChecker).CheckNamedValue(nv)
+	defer s.guard()
+	s.inCall = true
+	err := st.(driver.NamedValueChecker).CheckNamedValue(nv)
+	if err == driver.ErrSkip {
+		err = byDefault(nv)
+	}
+	s.inCall = false
+	return err
+}
+
+// byDefault converts an argument as database/sql does where the driver has no
+// opinion. It asks Valuers, which may panic: database/sql would not give the
+// connection back after that.
+func byDefault(nv *driver.NamedValue) (err error) {
+	nv.Value, err = driver.DefaultParameterConverter.ConvertValue(nv.Value)
+	return err
 }
 
 // convertingStmt is a handle on a statement of a driver that converts arguments
@@ -504,5 +551,26 @@ func (h convertingStmt) ColumnConverter(i int) driver.ValueConverter {
 	if !ok {
 		return driver.DefaultParameterConverter
 	}
-	return st.(driver.ColumnConverter).ColumnConverter(i)
+	s := h.s
+	defer s.guard()
+	s.inCall = true
+	c := st.(driver.ColumnConverter).ColumnConverter(i)
+	s.inCall = false
+	return c
+}
+
+// CheckNamedValue leaves to ColumnConverter what the driver does not check.
+func (h convertingStmt) CheckNamedValue(nv *driver.NamedValue) error {
+	if !h.checks {
+		if h.s.e == nil {
+			h.bound()
+		}
+		if h.s.e == nil || h.s.e.broken != nil { // the operation says so
+			return nil
+		}
+		if !h.s.e.caps.namedValueChk {
+			return driver.ErrSkip
+		}
+	}
+	return h.stmt.CheckNamedValue(nv)
 }

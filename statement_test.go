@@ -83,6 +83,29 @@ func TestStatementCacheOffPreparesEachTime(t *testing.T) {
 	})
 }
 
+// A driver that is not known to prepare each text itself keeps its own statements
+// (pgx), or has none.
+func TestStatementsAreNotKeptByDefaultForDriversThatDoNotNeedIt(t *testing.T) {
+	for _, profile := range []akaritest.Profile{akaritest.PgxLike, akaritest.PqLike, akaritest.SQLiteLike} {
+		t.Run(profile.Name, func(t *testing.T) {
+			within(t, func(t *testing.T) {
+				cfg := quietKeeping
+				cfg.MaximumPoolSize = 1
+				b := newBench(t, profile, cfg)
+				for i := range 10 {
+					b.exec("INSERT ?", i)
+				}
+				if s := b.server.Stats(); s.Prepared != 0 || s.Stmts != 0 {
+					t.Errorf("prepared %d times, %d are open", s.Prepared, s.Stmts)
+				}
+				if s := b.Stats(); s.StatementHits != 0 || s.StatementMisses != 0 {
+					t.Errorf("%d hits, %d misses", s.StatementHits, s.StatementMisses)
+				}
+			})
+		})
+	}
+}
+
 func TestStatementOfTheProgramLivesAcrossConnections(t *testing.T) {
 	for _, profile := range akaritest.Profiles() {
 		t.Run(profile.Name, func(t *testing.T) {

@@ -1,7 +1,9 @@
 package akari_test
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"reflect"
 	"strings"
 	"sync"
@@ -102,30 +104,116 @@ func TestPanicInATraceFunctionHarmsNobody(t *testing.T) {
 	})
 }
 
-func TestTraceMayCallThePool(t *testing.T) {
-	within(t, func(t *testing.T) {
-		var pool atomic.Pointer[akari.Pool] // events come while New is still at work
-		trace := &akari.Trace{}
-		v := reflect.ValueOf(trace).Elem()
-		for i := range v.NumField() {
-			v.Field(i).Set(reflect.MakeFunc(v.Field(i).Type(), func([]reflect.Value) []reflect.Value {
-				if p := pool.Load(); p != nil {
-					p.Stats()
-					p.DBStats()
-					p.Settings()
-				}
+// meddler is something of the user's that the pool calls, and that calls the pool
+// for everything it offers.
+type meddler struct {
+	pool  atomic.Pointer[akari.Pool] // nil while New is still at work
+	at    atomic.Bool                // at work: what the pool calls for that does nothing
+	times atomic.Int64
+}
+
+func (m *meddler) meddle() {
+	p := m.pool.Load()
+	if p == nil || !m.at.CompareAndSwap(false, true) {
+		return
+	}
+	defer m.at.Store(false)
+	m.times.Add(1)
+	p.Stats()
+	p.DBStats()
+	p.DB().Stats()
+	_ = p.Apply(p.Settings())
+	p.Evict()
+	p.EvictConn(1)
+	p.Suspend()
+	p.Resume()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+	defer cancel()
+	if c, err := p.Acquire(ctx); err == nil {
+		c.Release()
+	}
+}
+
+// meddlingLog is a logBook that calls the pool for every line.
+type meddlingLog struct {
+	*logBook
+	m *meddler
+}
+
+func (l meddlingLog) WithAttrs([]slog.Attr) slog.Handler { return l }
+func (l meddlingLog) Handle(ctx context.Context, r slog.Record) error {
+	l.m.meddle()
+	return l.logBook.Handle(ctx, r)
+}
+
+// everything has each event of a Trace happen, in a pool of one connection whose
+// events may be meddled with.
+func everything(t *testing.T, b *bench) {
+	b.server.Define("SELECT 1", "GET x")
+	b.DB().Exec("SELECT 1")
+	c := b.acquire()
+	b.Acquire(t.Context())
+	settle(10 * time.Second)
+	c.Release()
+	settle(time.Second)
+	for range 2 { // the first may have been evicted
+		b.DB().Exec("SELECT 1")
+		settle(time.Second)
+	}
+	b.DB().Exec("BEGIN")
+	settle(time.Second)
+	b.server.Define("SELECT 2", "FAIL 23505 no")
+	b.DB().Exec("SELECT 2")
+	settle(2 * time.Minute)
+	b.Suspend()
+	b.Resume()
+	b.server.Inject(akaritest.OpConnect, akaritest.Fault{Err: errors.New("no"), Times: 1})
+	b.Evict()
+	settle(time.Second)
+	b.Apply(b.Settings())
+	b.Close()
+}
+
+func TestNothingOfTheUsersIsCalledUnderALock(t *testing.T) {
+	cases := map[string]func(*akari.Config, *meddler){
+		"Logger": func(c *akari.Config, m *meddler) { c.Logger = slog.New(meddlingLog{&logBook{}, m}) },
+		"Adjudicate": func(c *akari.Config, m *meddler) {
+			c.Adjudicate = func(error) akari.Verdict { m.meddle(); return akari.Continue }
+		},
+		"ChangesSession": func(c *akari.Config, m *meddler) {
+			c.ChangesSession = func(string) bool { m.meddle(); return false }
+		},
+		"OnConnect": func(c *akari.Config, m *meddler) {
+			c.OnConnect = func(context.Context, any) error { m.meddle(); return nil }
+		},
+	}
+	for i, f := range reflect.VisibleFields(reflect.TypeFor[akari.Trace]()) {
+		cases["Trace."+f.Name] = func(c *akari.Config, m *meddler) {
+			c.Trace = &akari.Trace{}
+			reflect.ValueOf(c.Trace).Elem().Field(i).Set(reflect.MakeFunc(f.Type, func([]reflect.Value) []reflect.Value {
+				m.meddle()
 				return nil
 			}))
 		}
-		b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: 2, Trace: trace})
-		pool.Store(b.Pool)
-		b.exec("GET x")
-		b.Evict()
-		b.Suspend()
-		b.Resume()
-		settle(time.Hour)
-		b.want(2, 0, 2, 0)
-	})
+	}
+	for name, set := range cases {
+		t.Run(name, func(t *testing.T) {
+			within(t, func(t *testing.T) {
+				m := &meddler{}
+				cfg := akari.Config{
+					MaximumPoolSize: 1, ConnectionTimeout: time.Second, LeakDetectionThreshold: 10 * time.Second,
+					KeepaliveTime: time.Minute, Dialect: akari.DialectMySQL,
+				}
+				set(&cfg, m)
+				b := newBench(t, akaritest.MySQLLike, cfg)
+				m.pool.Store(b.Pool)
+				everything(t, b)
+				if m.times.Load() == 0 {
+					t.Error("it was not called")
+				}
+			})
+		})
+	}
 }
 
 func TestTeeCallsEveryFunctionOfEachTrace(t *testing.T) {

@@ -36,8 +36,11 @@ func (s *session) watch(ctx context.Context, e *entry) (context.Context, endWatc
 	if e.caps.profile.hangsUp {
 		return linger(ctx, e)
 	}
-	if !e.caps.profile.deafToContext || ctx.Done() == nil || e.probes.socket == nil {
+	if !e.caps.profile.deafToContext || ctx.Done() == nil {
 		return ctx, nil
+	}
+	if e.probes.socket == nil {
+		return ctx, func() { s.late = s.late || ctx.Err() != nil }
 	}
 	var over atomic.Bool // won by whoever is first
 	returned := make(chan struct{})
@@ -57,16 +60,19 @@ func (s *session) watch(ctx context.Context, e *entry) (context.Context, endWatc
 		if !over.CompareAndSwap(false, true) {
 			e.broken = errAborted
 		}
+		s.late = s.late || ctx.Err() != nil
 		close(returned)
 	}
 }
 
 // endContexts is called at the end of a use: lib/pq has asked the server to cancel
-// what the context of the last operation ended, and does not know whether it was
+// an operation whose context ended before it did, and does not know whether it was
 // in time. A request that comes late cancels the next statement, which must not be
 // another borrower's.
 func (s *session) endContexts(e *entry) {
-	if e.caps.profile.deafToContext && e.broken == nil && s.opCtx != nil && s.opCtx.Err() != nil {
-		e.broken = s.opCtx.Err()
+	if s.late && e.broken == nil {
+		e.broken = errLateCancel
 	}
 }
+
+var errLateCancel = errors.New("akari: the server may have been asked to cancel a statement that was over")

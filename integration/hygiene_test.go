@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"testing"
 	"time"
 
@@ -14,9 +15,11 @@ import (
 type kind struct {
 	name  string
 	do    []string // run one after the other on one connection
-	look  string   // a query for one text value
+	look  string   // a query for one text value; an error is a sight as well
 	clean string   // what it says in a fresh session: "" to ask one, "-" for nothing
 	ddl   string   // preparation, run once
+	inTx  bool     // look from within a transaction of database/sql's
+	tidy  []string // drivers that clean this up themselves, without a pool's help
 }
 
 // The 15 kinds of reliability's F7 on PostgreSQL, and some more.
@@ -36,8 +39,8 @@ var pgKinds = []kind{
 	{name: "PREPARE", do: []string{"PREPARE leftover AS SELECT 1"}, look: "SELECT count(*)::text FROM pg_prepared_statements WHERE name = 'leftover'"},
 	{name: "cursor WITH HOLD", do: []string{"BEGIN", "DECLARE leftover CURSOR WITH HOLD FOR SELECT 1", "COMMIT"}, look: "SELECT count(*)::text FROM pg_cursors WHERE name = 'leftover'"},
 	{name: "application_name", do: []string{"SET application_name = 'leftover'"}, look: "SHOW application_name"},
-	{name: "open transaction", do: []string{"BEGIN"}, look: "SELECT 'see below'"},
-	{name: "failed transaction", do: []string{"BEGIN", "SELECT 1/0"}, look: "SELECT 'fine'"},
+	{name: "open transaction", do: []string{"BEGIN", "SET LOCAL app.opened = 'yes'"}, look: "SELECT coalesce(nullif(current_setting('app.opened', true), ''), 'no')", tidy: []string{"pgx"}},
+	{name: "failed transaction", do: []string{"BEGIN", "SELECT 1/0"}, look: "SELECT 'fine'", tidy: []string{"pgx"}},
 	{name: "sequence cache", do: []string{"CREATE TEMP SEQUENCE s", "SELECT nextval('s')"}, look: "SELECT count(*)::text FROM pg_class WHERE relname = 's' AND relpersistence = 't'"},
 	{name: "DO block", do: []string{"DO $$BEGIN PERFORM set_config('app.tenant', '42', false); END$$"}, look: "SELECT coalesce(current_setting('app.tenant', true), '')", clean: "-"},
 	{name: "procedure", ddl: "CREATE OR REPLACE PROCEDURE change_it() LANGUAGE plpgsql AS $$BEGIN SET work_mem = '77MB'; END$$", do: []string{"CALL change_it()"}, look: "SHOW work_mem"},
@@ -54,18 +57,67 @@ var mysqlKinds = []kind{
 	{name: "isolation", do: []string{"SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE"}, look: "SELECT @@session.tx_isolation"},
 	{name: "read-only", do: []string{"SET SESSION TRANSACTION READ ONLY"}, look: "SELECT CAST(@@session.tx_read_only AS CHAR)"},
 	{name: "SET NAMES", do: []string{"SET NAMES latin1"}, look: "SELECT CONCAT(@@character_set_client, @@character_set_connection, @@collation_connection, @@character_set_results)"},
-	{name: "PREPARE", do: []string{"PREPARE leftover FROM 'SELECT 1'"}, look: "SELECT CAST(COUNT(*) AS CHAR) FROM information_schema.PROCESSLIST WHERE 0 = 1", clean: "0"},
+	{name: "PREPARE", do: []string{"PREPARE leftover FROM 'SELECT 1'"}, look: "EXECUTE leftover"},
 	{name: "user variable", do: []string{"SET @leftover = 42"}, look: "SELECT COALESCE(@leftover, '')", clean: "-"},
 	{name: "user variable in a query", do: []string{"SELECT @leftover := 42"}, look: "SELECT COALESCE(@leftover, '')", clean: "-"},
-	{name: "temporary table", do: []string{"CREATE TEMPORARY TABLE leftover (id INT)"}, look: "SELECT CASE WHEN COUNT(*) = 0 THEN 'gone' ELSE 'gone' END FROM information_schema.TABLES WHERE table_name = 'leftover'", clean: "gone"},
+	{name: "temporary table", do: []string{"CREATE TEMPORARY TABLE leftover (id INT)"}, look: "SELECT COUNT(*) FROM leftover"},
 	{name: "GET_LOCK", do: []string{"SELECT GET_LOCK('leftover', 0)"}, look: "SELECT CAST(COALESCE(IS_USED_LOCK('leftover'), 0) AS CHAR)", clean: "0"},
-	{name: "LOCK TABLES", ddl: "CREATE TABLE IF NOT EXISTS lockme (id INT)", do: []string{"LOCK TABLES lockme WRITE"}, look: "SELECT CAST(COUNT(*) AS CHAR) FROM information_schema.SCHEMATA WHERE schema_name = 'akari'", clean: "1"},
+	{name: "LOCK TABLES", ddl: "CREATE TABLE IF NOT EXISTS lockme (id INT)", do: []string{"LOCK TABLES lockme READ"}, look: "SELECT COUNT(*) FROM another"}, // only the locked table may be read
 	{name: "USE", do: []string{"USE information_schema"}, look: "SELECT DATABASE()"},
 	{name: "open transaction", do: []string{"START TRANSACTION"}, look: "SELECT CAST(@@in_transaction AS CHAR)"},
-	{name: "one-shot isolation", do: []string{"SET TRANSACTION READ ONLY"}, look: "SELECT 'see below'"},
+	{name: "one-shot isolation", do: []string{"SET TRANSACTION READ ONLY"}, look: "INSERT INTO another VALUES (1) RETURNING id", inTx: true},
 	{name: "last_insert_id set", do: []string{"SET last_insert_id = 77"}, look: "SELECT CAST(LAST_INSERT_ID() AS CHAR)"},
 	{name: "several variables", do: []string{"SET wait_timeout = 77, @@session.lock_wait_timeout = 7"}, look: "SELECT CONCAT(@@wait_timeout, ' ', @@lock_wait_timeout)"},
 	{name: "executable comment", do: []string{"/*!40101 SET SQL_BIG_SELECTS = 0 */"}, look: "SELECT CAST(@@session.sql_big_selects AS CHAR)"},
+}
+
+// kindsOn prepares a server for the kinds of session state that can be left on it.
+func kindsOn(t *testing.T, d database, bare *sql.DB) []kind {
+	t.Helper()
+	kinds := pgKinds
+	if !d.postgres() {
+		kinds = mysqlKinds
+		recreate(t, bare, "another", "id INT")
+	}
+	for _, k := range kinds {
+		if k.ddl != "" {
+			mustExec(t, bare, k.ddl)
+		}
+	}
+	return kinds
+}
+
+// sight is what a borrower sees of a kind.
+func (k kind) sight(t *testing.T, db *sql.DB) string {
+	t.Helper()
+	tx, row := (*sql.Tx)(nil), (*sql.Row)(nil)
+	if k.inTx {
+		var err error
+		if tx, err = db.BeginTx(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = tx.Rollback() }()
+		row = tx.QueryRowContext(t.Context(), k.look)
+	} else {
+		row = db.QueryRowContext(t.Context(), k.look)
+	}
+	var v string
+	if err := row.Scan(&v); err != nil {
+		return "an error"
+	}
+	return v
+}
+
+// fresh is what a borrower sees of a kind in a session of his own.
+func (k kind) fresh(t *testing.T, bare *sql.DB) string {
+	t.Helper()
+	switch k.clean {
+	case "":
+		return k.sight(t, bare)
+	case "-":
+		return ""
+	}
+	return k.clean
 }
 
 // TestNoSessionStateReachesTheNextBorrower goes through the kinds in the default
@@ -73,40 +125,62 @@ var mysqlKinds = []kind{
 // the next one, on a pool of one connection, must see a session like new.
 func TestNoSessionStateReachesTheNextBorrower(t *testing.T) {
 	for _, d := range allServers(t) {
-		kinds := pgKinds
-		if !d.postgres() {
-			kinds = mysqlKinds
-		}
 		t.Run(d.name, func(t *testing.T) {
 			p := open(t, d, akari.Config{MaximumPoolSize: 1, ConnectionTimeout: 10 * time.Second})
 			db := p.DB()
 			bare := plain(t, d)
+			kinds := kindsOn(t, d, bare)
 			leaks := 0
-			for round := range 2 { // the second finds what the first may have prepared (a snapshot, a cache)
+			for range 2 { // the second round finds what the first may have prepared (a snapshot, a cache)
 				for _, k := range kinds {
-					if k.ddl != "" && round == 0 {
-						mustExec(t, bare, k.ddl)
-					}
-					want := k.clean
-					switch want {
-					case "":
-						want = one[string](t, bare, k.look)
-					case "-":
-						want = ""
-					}
+					want := k.fresh(t, bare)
 					for _, by := range []string{"Exec", "Conn"} {
 						dirty(t, db, by, k)
-						if got := one[string](t, db, k.look); got != want {
+						if got := k.sight(t, db); got != want {
 							leaks++
 							t.Errorf("%s by %s reached the next borrower: %q, a fresh session has %q", k.name, by, got, want)
 						}
-						extra(t, d, db, bare, k)
+						if n := openTransactions(t, d, bare); n != 0 {
+							t.Errorf("after %s %d connections are idle in a transaction", k.name, n)
+						}
 					}
 				}
 			}
 			t.Logf("%d kinds, %d leaks; %d resets, closed %v", len(kinds), leaks, p.Stats().SessionResets, p.Stats().Closed)
 		})
 	}
+}
+
+// TestWithoutAPoolsHelpSessionStateReachesTheNextBorrower shows that the test
+// above can tell.
+func TestWithoutAPoolsHelpSessionStateReachesTheNextBorrower(t *testing.T) {
+	for _, d := range allServers(t) {
+		t.Run(d.name, func(t *testing.T) {
+			bare := plain(t, d)
+			for _, k := range kindsOn(t, d, bare) {
+				want := k.fresh(t, bare)
+				db := plain(t, d)
+				db.SetMaxOpenConns(1)
+				dirty(t, db, "Conn", k)
+				if got := k.sight(t, db); (got == want) != slices.Contains(k.tidy, d.name) {
+					t.Errorf("%s: the next borrower sees %q, a fresh session has %q", k.name, got, want)
+				}
+				if err := db.Close(); err != nil { // or its locks hold up the next kind
+					t.Error(err)
+				}
+			}
+		})
+	}
+}
+
+// openTransactions counts what other sessions have left open, where that can be
+// seen.
+func openTransactions(t *testing.T, d database, bare *sql.DB) int {
+	t.Helper()
+	if !d.postgres() {
+		return 0
+	}
+	return one[int](t, bare, "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'")
 }
 
 func dirty(t *testing.T, db *sql.DB, by string, k kind) {
@@ -127,40 +201,5 @@ func dirty(t *testing.T, db *sql.DB, by string, k kind) {
 		if _, err := c.ExecContext(ctx, q); err != nil && q != "SELECT 1/0" {
 			t.Fatalf("%s: %v", q, err)
 		}
-	}
-}
-
-// extra looks where a query cannot.
-func extra(t *testing.T, d database, db, bare *sql.DB, k kind) {
-	t.Helper()
-	if d.postgres() {
-		if n := one[int](t, bare, "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"); n != 0 {
-			t.Errorf("after %s %d connections are idle in a transaction", k.name, n)
-		}
-		return
-	}
-	switch k.name {
-	case "PREPARE":
-		if _, err := db.Exec("EXECUTE leftover"); err == nil {
-			t.Error("the statement prepared by another borrower can be executed")
-		}
-	case "temporary table":
-		if _, err := db.Exec("SELECT * FROM leftover"); err == nil {
-			t.Error("the temporary table of another borrower is there")
-		}
-	case "LOCK TABLES":
-		if _, err := db.Exec("SELECT COUNT(*) FROM information_schema.TABLES"); err != nil {
-			t.Errorf("the lock of another borrower holds: %v", err)
-		}
-	case "one-shot isolation":
-		mustExec(t, db, "CREATE TABLE IF NOT EXISTS oneshot (id INT)")
-		tx, err := db.Begin()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := tx.Exec("INSERT INTO oneshot VALUES (1)"); err != nil {
-			t.Errorf("another borrower's SET TRANSACTION READ ONLY holds: %v", err)
-		}
-		tx.Rollback()
 	}
 }

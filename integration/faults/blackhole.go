@@ -14,6 +14,10 @@ const holeTime = 3 * time.Second
 // blackHole: open connections are reset, new ones lead nowhere for a while.
 func blackHole(id, name string, mode faultproxy.Arrival, watch time.Duration) Fault {
 	return Fault{
+		// The system has accepted some of which the proxy has not heard; the
+		// server gets them when they are long closed.
+		unheard: mode == faultproxy.Unanswered,
+
 		ID:   id,
 		Name: name,
 		Measured: fmt.Sprintf("30 callers, two of whom write, without pause through a pool of 10, each call with 1 s of time, no other timeout set; "+

@@ -1,10 +1,12 @@
 package faults
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -25,8 +27,9 @@ const (
 )
 
 var children = map[string]func() int{
-	"files": func() int { return childMain(outOfFiles) },
-	"exit":  func() int { return childMain(useAndExit) },
+	"files":   func() int { return childMain(outOfFiles) },
+	"exit":    func() int { return childMain(useAndExit) },
+	"stopped": func() int { return childMain(callAfterStop) },
 }
 
 // childResult is what a child found.
@@ -36,6 +39,7 @@ type childResult struct {
 	Calls   int
 	Granted int   // connections that the pool had while there were no more descriptors
 	Failed  int64 // attempts to connect that failed
+	Dead    int64 // connections that were found dead
 	Cause   string
 	Grown   int // connections once there were descriptors again
 	Slowest time.Duration
@@ -57,7 +61,13 @@ func childMain(do func(context.Context, Peer, string, *childResult) error) int {
 }
 
 // inChild runs a child on a server, and returns what it found.
-func inChild(t *testing.T, name string, p Peer, n *node) (r childResult) {
+func inChild(t *testing.T, name string, p Peer, n *node) childResult {
+	t.Helper()
+	return withChild(t, name, p, n, func(*os.Process) error { return nil })
+}
+
+// withChild does something to a child that halts, and lets it go on then.
+func withChild(t *testing.T, name string, p Peer, n *node, do func(*os.Process) error) (r childResult) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -65,14 +75,43 @@ func inChild(t *testing.T, name string, p Peer, n *node) (r childResult) {
 	cmd.Env = append(os.Environ(), childEnv+"="+name, dsnEnv+"="+n.dsn(n.Addr(), worker, password), driverEnv+"="+p.Driver)
 	var complaints strings.Builder
 	cmd.Stderr = &complaints
-	out, err := cmd.Output()
+	stdin, err := cmd.StdinPipe()
 	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	out := bufio.NewReader(stdout)
+	if line, err := out.Peek(len(halted)); err == nil && string(line) == halted {
+		_, _ = out.Discard(len(halted))
+		if err := do(cmd.Process); err != nil {
+			t.Error(err)
+		}
+		if err := stdin.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	decoding := json.NewDecoder(out).Decode(&r)
+	if err := errors.Join(cmd.Wait(), decoding); err != nil {
 		t.Fatalf("child %s: %v\n%s", name, err, complaints.String())
 	}
-	if err := json.Unmarshal(out, &r); err != nil {
-		t.Fatalf("child %s said %q: %v", name, out, err)
-	}
 	return r
+}
+
+const halted = "halted\n"
+
+// halt lets the parent do what it likes, and returns when it has.
+func halt() error {
+	if _, err := os.Stdout.WriteString(halted); err != nil {
+		return err
+	}
+	_, err := io.Copy(io.Discard, os.Stdin)
+	return err
 }
 
 // forAkari runs a test on the server of each of akari's drivers.
@@ -196,6 +235,65 @@ func TestAProcessThatClosesItsPoolLeavesNoConnectionAtTheServer(t *testing.T) {
 		left, err := n.gone(t.Context(), time.Second)
 		if err != nil || left > 0 {
 			t.Errorf("%d connections are left at the server: %v", left, err)
+		}
+	})
+}
+
+// callAfterStop is catalogue 48: the process is stopped while its connections
+// are idle, and the server ends them.
+func callAfterStop(ctx context.Context, peer Peer, dsn string, r *childResult) error {
+	const size = 10
+	p, err := peer.open(ctx, dsn, openOptions{size: size})
+	if err != nil {
+		return err
+	}
+	if err := fill(ctx, p, size); err != nil {
+		return err
+	}
+	if err := halt(); err != nil {
+		return err
+	}
+	t := newTally()
+	burst(ctx, t, 3*size, 10*time.Second, 12*time.Second, func(ctx context.Context, i int) error {
+		if i%2 == 0 {
+			return p.exec(ctx, "SELECT 1")
+		}
+		return p.exec(ctx, "INSERT INTO other VALUES (1)")
+	})
+	r.Calls, r.Errors, r.Slowest = t.calls, t.errors, t.slowest()
+	if t.first != nil {
+		r.First = t.first.Error()
+	}
+	r.Granted, r.Dead = size, p.(*sqlPool).akari.Stats().Closed[akari.CloseDead]
+	return p.close()
+}
+
+func TestAStoppedProcessGoesOnWithoutAnError(t *testing.T) {
+	forAkari(t, func(t *testing.T, p Peer, n *node) {
+		if err := n.do(t.Context(), "CREATE TABLE IF NOT EXISTS other (id INT)"); err != nil {
+			t.Fatal(err)
+		}
+		r := withChild(t, "stopped", p, n, func(child *os.Process) error {
+			if err := child.Signal(syscall.SIGSTOP); err != nil {
+				return err
+			}
+			err := n.hangUp(t.Context())
+			left, gone := n.gone(t.Context(), 5*time.Second)
+			if left > 0 {
+				err = fmt.Errorf("%d connections of a stopped process are still there", left)
+			}
+			pass(t.Context(), 2*time.Second)
+			return errors.Join(err, gone, child.Signal(syscall.SIGCONT))
+		})
+		t.Logf("%+v", r)
+		if r.Errors.Total() > 0 || r.Calls != 30 {
+			t.Errorf("%d calls, errors: %v (%s)", r.Calls, r.Errors, r.First)
+		}
+		if r.Dead < int64(r.Granted) {
+			t.Errorf("of %d connections that the server had ended only %d were found dead", r.Granted, r.Dead)
+		}
+		if r.Slowest > 5*time.Second {
+			t.Errorf("the slowest caller took %v", r.Slowest)
 		}
 	})
 }

@@ -204,6 +204,9 @@ var harms = []harm{
 		}
 		b.server.Inject(akaritest.OpReset, akaritest.Fault{Times: 1, Err: errInjected})
 		after, err := b.conn(ctx)
+		if errors.Is(err, errInjected) { // sent away
+			return false, nil
+		}
 		return after == before, err
 	}},
 	{"20 dead connections are replaced one after the other", func(ctx context.Context, b *fake) (bool, error) {

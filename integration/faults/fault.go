@@ -22,7 +22,7 @@ type Fault struct {
 	second      bool          // there is a second server, to which callers may be led
 	serverless  bool          // the trial sees to its servers itself
 	sampled     time.Duration // how often the connections at the server are counted; 0: every 20 ms
-	unheard     bool          // the server does not hear of it when the pool closes a connection
+	unheard     bool          // the server does not hear at once of connections that are closed
 	tellsLedger bool          // tell speaks of the ledger as well
 
 	try  func(context.Context, *site, *Figures) error

@@ -66,7 +66,7 @@ func onAkari(t *testing.T, f Fault, want func(Peer, *verdict)) {
 				}
 				t.Log(f.Tell(fig))
 				v := &verdict{t: t, f: fig}
-				v.invariants()
+				v.invariants(f)
 				want(p, v)
 				if t.Failed() && fig.FirstError != nil {
 					t.Logf("one of the errors: %v", fig.FirstError)
@@ -84,12 +84,22 @@ func onAkari(t *testing.T, f Fault, want func(Peer, *verdict)) {
 }
 
 // invariants hold after every fault: the server has what callers were told it
-// has, the counters add up, nothing remains.
-func (v *verdict) invariants() {
+// has, it never had more connections than the pool has places, the counters add
+// up, nothing remains.
+func (v *verdict) invariants(f Fault) {
 	v.t.Helper()
-	if !v.f.Ledger.Agrees() {
-		v.t.Errorf("the server does not have what callers were told: %+v", v.f.Ledger)
+	if !v.f.Ledger.Agrees() || v.f.Ledger.Written == 0 && !f.serverless {
+		v.t.Errorf("the server does not have what callers were told, or nothing: %+v", v.f.Ledger)
 	}
+	if !f.unheard {
+		// A busy server takes a moment to end what has been closed.
+		v.atMost("connections at the server at once", v.f.MaxAtServer, v.f.Places+max(2, v.f.Places/10))
+		v.mostly("connections at the server at once", v.f.MaxAtServer, v.f.Places)
+	}
+	if v.f.Samples == 0 && v.f.Places > 0 {
+		v.t.Error("nobody has counted the connections at the server")
+	}
+	v.t.Logf("DEBUG max %d of %d in %d samples, %d dials, max %v, ledger %+v", v.f.MaxAtServer, v.f.Places, v.f.Samples, v.f.Dials, v.f.Max, v.f.Ledger)
 	if l := v.f.Left; !l.Nothing() {
 		v.t.Errorf("after Close %d goroutines, %d files and %d connections at the server were left (Close hangs: %v)\n%s",
 			l.Goroutines, l.Files, l.Backends, l.CloseHangs, l.Stacks)
@@ -117,16 +127,22 @@ func (v *verdict) noErrors() {
 }
 
 // within notes a time that was too long, on a machine without a race detector.
-func (v *verdict) within(what string, got, most time.Duration) {
-	if most *= slowdown; got > most {
+func (v *verdict) within(what string, got, most time.Duration) { v.byClock(what, got, most*slowdown) }
+
+// byClock is within for what depends on timers and not on the machine.
+func (v *verdict) byClock(what string, got, most time.Duration) {
+	if got > most {
 		v.slow = append(v.slow, fmt.Sprintf("%s: %s, wanted at most %v", what, sayTime(got), most))
 	}
 }
 
 // unhurried notes that there is more of something than there is on a machine
 // that is not too busy: connects that take long are tried a second time.
-func (v *verdict) unhurried(what string, got, most int) {
-	if most *= slowdown; got > most {
+func (v *verdict) unhurried(what string, got, most int) { v.mostly(what, got, most*slowdown) }
+
+// mostly is unhurried for what the race detector does not multiply.
+func (v *verdict) mostly(what string, got, most int) {
+	if got > most {
 		v.slow = append(v.slow, fmt.Sprintf("%s: %s, wanted at most %s", what, thousands(got), thousands(most)))
 	}
 }

@@ -19,6 +19,7 @@ func lostReply(id, how string, reset bool) Fault {
 		Wanted:      "nothing executed twice; the error says that the outcome is unknown",
 		Peers:       onServers,
 		tellsLedger: true,
+		unheard:     true, // by the server, for a moment, when the proxy ends a connection
 		try: func(ctx context.Context, s *site, f *Figures) error {
 			p, err := s.openFull(ctx, 8)
 			if err != nil {

@@ -94,7 +94,7 @@ func disorder(order []int) (inversions float64, displacement int) {
 }
 
 // muchLonger is how much longer than half of the callers the slowest may wait.
-const muchLonger = 3
+const muchLonger = 5
 
 // queueing: many callers, few connections, for a while.
 var queueing = Fault{

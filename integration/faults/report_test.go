@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestTheTableReplacesOnlyWhatStandsBetweenTheMarks(t *testing.T) {
@@ -52,6 +53,32 @@ func TestEveryFaultCanBeTriedAndTold(t *testing.T) {
 		seen[f.ID] = true
 		if !slices.ContainsFunc(f.Peers, func(p Peer) bool { return p.Pool == Akari }) {
 			t.Errorf("%s is not tried on akari", f.ID)
+		}
+	}
+}
+
+// The table's reader, and TestMeasuredFaultsKeepWhatIsPromised, go by the bold
+// marks.
+func TestWhatMissesTheWantedStandsInBold(t *testing.T) {
+	good := Figures{Calls: 20, OK: 20, Tried: 15, InVain: 1, Explained: 1}
+	bad := Figures{
+		Calls: 20, Errors: Errors{"unwanted": 20}, P50: time.Second, Max: time.Minute, Late: 1, Dials: 10_000, Recovered: never, AllWell: never, MaxAtServer: 51,
+		InVain: 1, Leaks: []string{"x"}, Tried: 1, Wrong: 1, Inversions: 0.5, Ledger: Audit{Doubled: 1, Missing: 1},
+	}
+	for _, f := range All() {
+		if text := f.Tell(good); strings.Contains(text, "**") {
+			t.Errorf("%s is as wanted, and told %q", f.ID, text)
+		}
+		ledger := bad.Ledger
+		if !f.tellsLedger {
+			bad.Ledger = Audit{}
+		}
+		if text := f.Tell(bad); !strings.Contains(text, "**") {
+			t.Errorf("%s is not as wanted, and told %q", f.ID, text)
+		}
+		bad.Ledger = ledger
+		if text := f.Tell(Figures{Calls: 20, OK: 20, Ledger: Audit{Missing: 1}}); !strings.Contains(text, "**") {
+			t.Errorf("%s lost an acknowledged row, and told %q", f.ID, text)
 		}
 	}
 }

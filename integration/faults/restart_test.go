@@ -8,7 +8,7 @@ import (
 func TestCallersRideOverARestartOfTheServer(t *testing.T) {
 	onAkari(t, restarted, func(p Peer, v *verdict) {
 		v.only(classUnknown)
-		v.atMost("statements lost in flight", v.f.Errors.Total(), 20)
+		v.atMost("statements lost in flight", v.f.Errors.Total(), inFlight)
 		// Twenty are tried at once when all are lost, twenty are pgx's, which
 		// asks the server to cancel what it has lost; the rest is the back-off.
 		v.unhurried("dials while the server was down", int(v.f.Dials), 20+20+20+int(3*v.f.Outage.Seconds()))

@@ -4,6 +4,7 @@ import "testing"
 
 func TestNoSessionStateReachesTheNextBorrower(t *testing.T) {
 	onAkari(t, sessionState, func(p Peer, v *verdict) {
+		v.noErrors()
 		if v.f.Tried != len(kindsOf(p)) || len(v.f.Leaks) > 0 {
 			v.t.Errorf("%d kinds tried, leaked: %q", v.f.Tried, v.f.Leaks)
 		}

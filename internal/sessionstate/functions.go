@@ -35,11 +35,13 @@ func known(name []byte) bool {
 
 func callPostgreSQL(name []byte) Effect {
 	switch string(name) {
-	case setConfig, "setseed", "reset_user", "pg_replication_origin_session_setup", "pg_replication_origin_session_reset":
+	case setConfig, "reset_user":
 		return Settings
+	case "setseed", "pg_replication_origin_session_setup", "pg_replication_origin_session_reset":
+		return Settings | Permanent
 	case "pg_create_logical_replication_slot", "pg_create_physical_replication_slot",
 		"pg_copy_logical_replication_slot", "pg_copy_physical_replication_slot":
-		return Temporary
+		return Temporary | Permanent // if it is a temporary one
 	case "pg_advisory_lock", "pg_advisory_lock_shared",
 		"pg_try_advisory_lock", "pg_try_advisory_lock_shared",
 		"pg_advisory_unlock", "pg_advisory_unlock_shared", "pg_advisory_unlock_all":
@@ -48,15 +50,15 @@ func callPostgreSQL(name []byte) Effect {
 		"crosstab", "crosstab2", "crosstab3", "crosstab4", "crosstabn", "connectby":
 		return Opaque // run a text of SQL
 	case "pg_backup_start", "pg_backup_stop", "pg_start_backup", "pg_stop_backup":
-		return Opaque // a backup ends with the session that began it
+		return Opaque | Permanent // a backup ends with the session that began it
 	case "dblink_connect", "dblink_connect_u", "dblink_disconnect":
-		return Opaque // a connection of the session, out of reach of DISCARD ALL
+		return Opaque | Permanent // a connection of the session, out of reach of DISCARD ALL
 	}
 	switch {
 	case hasPrefix(name, "pgv_"): // pg_variables
-		return Settings
+		return Settings | Permanent
 	case hasPrefix(name, "hypopg_"): // hypothetical indexes
-		return Temporary
+		return Temporary | Permanent
 	}
 	return 0
 }

@@ -43,7 +43,7 @@ type head struct {
 // that are in spite of being words of the dialect are listed too, for the sake
 // of Unknown: what is harmless in MySQL, such as DO, may not be so elsewhere.
 var heads = [dialects]map[string]head{
-	PostgreSQL: join(all(Opaque, `call discard do execute load`), all(0, `
+	PostgreSQL: join(all(Opaque, `call discard do execute`), all(Opaque|Permanent, `load`), all(0, `
 		analyse analyze checkpoint close cluster comment copy delete fetch grant
 		import insert lock merge move notify reassign refresh reindex release
 		revoke savepoint security select show table truncate update upsert

@@ -133,8 +133,10 @@ var postgresEffects = []group{
 	}},
 	{"settings by other ways", Settings, []string{
 		"UPDATE pg_settings SET setting = 'a' WHERE name = 'search_path'", `update pg_catalog."pg_settings" set setting = 'a'`,
-		"SELECT setseed(0.5)", "SELECT set_limit(0.3)", "SELECT set_curcfg('default')", "SELECT reset_user()",
-		"SELECT pg_replication_origin_session_setup('a')", "SELECT pgv_set('vars', 'a', 1)",
+		"SELECT set_limit(0.3)", "SELECT set_curcfg('default')", "SELECT reset_user()",
+	}},
+	{"settings that stay", Settings | Permanent, []string{
+		"SELECT setseed(0.5)", "SELECT pg_replication_origin_session_setup('a')", "SELECT pgv_set('vars', 'a', 1)",
 	}},
 	{"settings by the helper of a user, guessed from its name", Settings, []string{
 		"SELECT set_tenant($1)", "SELECT app.set_current_tenant($1)", `SELECT "app"."set_user"($1)`, "SELECT * FROM set_context('a', 1)",
@@ -161,6 +163,12 @@ var postgresEffects = []group{
 		"EXPLAIN ANALYZE CREATE TEMP TABLE a AS SELECT 1", "EXPLAIN (ANALYZE) SELECT * INTO TEMP a FROM b",
 		"CREATE TABLE pg_temp.a (b int)", `CREATE TABLE "pg_temp".a (b int)`, "CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
 		"CREATE TYPE PG_TEMP.t AS (a int)", "DROP TABLE pg_temp_3.a", "INSERT INTO pg_temp.a VALUES (1)",
+	}},
+	{"schema of temporary objects for what is created next", Temporary, []string{
+		"SET LOCAL search_path = 'pg_temp'", "SET LOCAL search_path = 'public', 'PG_TEMP'", "SELECT set_config('search_path', 'pg_temp, public', true)",
+	}},
+	{"not that schema", 0, []string{"INSERT INTO t VALUES ('pg_temp, public')", "SET LOCAL app.text = 'pg temp'"}},
+	{"temporary objects that stay", Temporary | Permanent, []string{
 		"SELECT pg_create_logical_replication_slot('a', 'pgoutput', true)", "SELECT pg_create_physical_replication_slot('a', true, true)",
 		"SELECT hypopg_create_index('CREATE INDEX ON t (a)')",
 	}},
@@ -197,12 +205,15 @@ var postgresEffects = []group{
 		"DECLARE a CURSOR FOR SELECT 1", "DECLARE a CURSOR WITHOUT HOLD FOR SELECT 1", "FETCH 10 FROM a", "MOVE a", "CLOSE a", "CLOSE ALL",
 		"EXPLAIN ANALYZE DECLARE a CURSOR WITH HOLD FOR SELECT 1",
 	}},
+	{"opaque, and there to stay", Opaque | Permanent, []string{
+		"LOAD 'auto_explain'", "SELECT dblink_connect('c', 'dbname=x')", "SELECT pg_backup_start('nightly')",
+	}},
 	{"opaque", Opaque, []string{
 		"CALL settle(42)", "DO $$ BEGIN PERFORM set_config('a.b', 'c', false); END $$", "DO 'BEGIN END'", "DO LANGUAGE plpgsql $x$ BEGIN END $x$",
 		"EXECUTE find(1)", "EXPLAIN ANALYZE EXECUTE find(1)", "CREATE TABLE x AS EXECUTE find(1)", "CREATE TABLE x AS -- not now\n EXECUTE find",
-		"LOAD 'auto_explain'", "DISCARD ALL", "DISCARD TEMP", "VACUUMM t", "SE", "? = call f()", "{call f()}", "'SELECT 1'", `"select" 1`,
+		"DISCARD ALL", "DISCARD TEMP", "VACUUMM t", "SE", "? = call f()", "{call f()}", "'SELECT 1'", `"select" 1`,
 		"SELECT query_to_xml('SELECT 1', true, false, '')", "SELECT ts_stat('SELECT v FROM t')", "SELECT * FROM crosstab('SELECT 1, 2, 3')",
-		"SELECT dblink_connect('c', 'dbname=x')", "SELECT pg_backup_start('nightly')", "COPY t FROM STDIN; CALL f()",
+		"COPY t FROM STDIN; CALL f()",
 		`SELECT U&"\0073et_config"('a.b', 'c', false)`, `SELECT U&"!0073et_config" UESCAPE '!' ('a.b', 'c', false)`,
 		"SELECT 1\x00", "SELECT '\xff'", "ſELECT 1", "S\u200bELECT 1", "\ufeff\ufeffSELECT 1", "1", ")", "=",
 	}},

@@ -100,19 +100,20 @@ const (
 	Cursor    // a cursor that outlives the transaction
 	Variables // a user variable of MySQL
 	Opaque    // nobody can tell: anything may have changed
+	Permanent // what only the end of the session undoes: no command for cleaning does
 
 	effects = iota
 )
 
 // Lasting is the set of effects that stay in the session when no transaction is
 // open any more.
-const Lasting = Settings | Temporary | Locks | Listen | Prepared | Cursor | Variables | Opaque
+const Lasting = Settings | Temporary | Locks | Listen | Prepared | Cursor | Variables | Opaque | Permanent
 
 // String returns the effects for a log, such as "settings|temp tables".
 func (e Effect) String() string {
 	names := [effects]string{
 		"begin", "end", "read-only", "settings", "temp tables", "locks",
-		"listen", "prepared", "cursor", "variables", "opaque",
+		"listen", "prepared", "cursor", "variables", "opaque", "permanent",
 	}
 	var set []string
 	for i, name := range names {

@@ -81,6 +81,9 @@ func (s *scanner) step() bool {
 	} else if s.tokens++; s.rule != plain {
 		s.follow(t, key, w)
 	}
+	if t.kind == text && s.dialect == PostgreSQL && (s.rule == sets || s.calls.depth > 0) && holdsPgTemp(s.text[t.start:t.end]) {
+		s.found |= Temporary // in a list of schemas: what is created from now on goes there
+	}
 	if t.kind == symbol || w != wOther || s.calls.depth > 0 {
 		s.anywhere(t, key, w)
 	}

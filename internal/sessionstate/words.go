@@ -1,5 +1,7 @@
 package sessionstate
 
+import "strings"
+
 // word is one of the words that count within a statement, wherever it stands.
 type word uint8
 
@@ -193,4 +195,15 @@ func (f *folded) lookUp(s string) word {
 		return wPgTemp
 	}
 	return wOther
+}
+
+// holdsPgTemp reports whether a literal has the schema of temporary tables in it.
+func holdsPgTemp(literal string) bool {
+	const name = "pg_temp"
+	for i := 0; i+len(name) <= len(literal); i++ {
+		if strings.EqualFold(literal[i:i+len(name)], name) {
+			return true
+		}
+	}
+	return false
 }

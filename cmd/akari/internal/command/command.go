@@ -99,7 +99,7 @@ func fail(env *Env, name string, err error) int {
 		if !strings.HasPrefix(line, "akari: ") {
 			line = "akari " + name + ": " + line
 		}
-		fmt.Fprintln(env.Stderr, line)
+		fmt.Fprintln(env.Stderr, load.Printable(line))
 	}
 	return exitCannot
 }

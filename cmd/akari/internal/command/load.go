@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 // loadFlags are the arguments of akari load.
 type loadFlags struct {
 	set    *flag.FlagSet
+	given  map[string]bool // by name, as soon as they were parsed
 	groups []flagGroup
 	pool   settings
 
@@ -41,7 +43,7 @@ type flagGroup struct {
 }
 
 func newLoadFlags() *loadFlags {
-	f := &loadFlags{set: flag.NewFlagSet("load", flag.ContinueOnError), pool: newSettings()}
+	f := &loadFlags{set: flag.NewFlagSet("load", flag.ContinueOnError), pool: newSettings(), given: map[string]bool{}}
 	f.set.SetOutput(io.Discard)
 	f.set.Usage = func() {}
 
@@ -52,7 +54,7 @@ func newLoadFlags() *loadFlags {
 	fs.StringVar(&f.arrivals, "arrivals", "poisson", "`kind` of that schedule: poisson (at random) or uniform")
 	fs.DurationVar(&f.duration, "duration", 10*time.Second, "`time` to measure, with -compare for each side")
 	fs.DurationVar(&f.warmup, "warmup", time.Second, "`time` before that, not measured")
-	fs.Uint64Var(&f.seed, "seed", 1, "`number` that all random values depend on")
+	fs.Uint64Var(&f.seed, "seed", 1, "`number` that all random values depend on (default 1; with your own SQL another one each time)")
 	fs.IntVar(&f.rows, "rows", load.DefaultRows, "`number` of rows that the workloads read, write and mixed choose from")
 	fs.BoolVar(&f.compare, "compare", false, "put the same load on plain database/sql too, in turn, and show both")
 	fs.Int64Var(&f.maxErrors, "max-errors", 0, "exit with 1 if more than this `number` of operations fail; without it errors are only counted")
@@ -94,7 +96,7 @@ func (f *loadFlags) parse(env *Env, args []string) (*load.Plan, error) {
 	if f.set.NArg() > 0 {
 		return nil, fmt.Errorf("argument %q is no flag: everything is said by flags, see akari load -h", clip(f.set.Arg(0)))
 	}
-	given := map[string]bool{}
+	given := f.given
 	f.set.Visit(func(fl *flag.Flag) { given[fl.Name] = true })
 	if f.driver != "" && f.dsn == "" && f.db == "" {
 		f.dsn = env.Getenv("AKARI_DSN")
@@ -113,17 +115,27 @@ func (f *loadFlags) parse(env *Env, args []string) (*load.Plan, error) {
 		Keep:     f.keep,
 		Limits:   load.Limits{Objectives: f.objectives},
 	}
+	if plan.OwnSQL() && !given["seed"] {
+		// Its values may be keys, which the run before has used.
+		plan.Seed = uint64(rand.Uint32())
+	}
 	if given["max-errors"] {
 		plan.Limits.Errors = &f.maxErrors
 	}
 	var err error
 	plan.Pool, plan.Settings, err = f.pool.config()
-	return plan, errors.Join(f.check(given), plan.Validate(), err)
+	return plan, errors.Join(f.check(env, given), plan.Validate(), err)
 }
 
 // check refuses what makes no sense together.
-func (f *loadFlags) check(given map[string]bool) error {
+func (f *loadFlags) check(env *Env, given map[string]bool) error {
 	var problems []error
+	if f.keep && f.dsn == "" {
+		problems = append(problems, errors.New("-keep keeps tables in your own database: name it by -driver and -dsn"))
+	}
+	if f.db == "" && f.driver == "" && f.dsn == "" && env.Getenv("AKARI_DSN") != "" {
+		problems = append(problems, errors.New("AKARI_DSN needs a -driver: pgx, postgres (lib/pq), mysql or sqlite; for a temporary database say -db sqlite"))
+	}
 	if f.arrivals != "poisson" && f.arrivals != "uniform" {
 		problems = append(problems, fmt.Errorf("-arrivals is %q: must be poisson or uniform", f.arrivals))
 	}
@@ -169,7 +181,7 @@ func runLoad(ctx context.Context, env *Env, args []string) int {
 		return exitOK
 	}
 	if err != nil {
-		return fail(env, "load", err)
+		return fail(env, "load", f.pool.inFlags(err, f.given))
 	}
 	console := &load.Console{Out: env.Stderr, Width: env.Width, AtOnce: env.AtOnce}
 	plan.Pool.Logger = slog.New(slog.DiscardHandler)
@@ -179,7 +191,7 @@ func runLoad(ctx context.Context, env *Env, args []string) int {
 	report, err := load.Run(ctx, *plan, console)
 	code := exitOK
 	if err != nil {
-		code = fail(env, "load", err)
+		code = fail(env, "load", f.pool.inFlags(err, f.given))
 	}
 	if report == nil && ctx.Err() != nil {
 		console.Note("interrupted before anything was measured")
@@ -192,6 +204,11 @@ func runLoad(ctx context.Context, env *Env, args []string) int {
 	}
 	if ctx.Err() != nil {
 		return exitInterrupted
+	}
+	if report != nil {
+		if err := report.Fruitless(); err != nil {
+			code = fail(env, "load", err)
+		}
 	}
 	return code
 }

@@ -15,8 +15,9 @@ callers waited for a connection, how long operations took, and what went wrong.
   akari load -compare -maximum-pool-size 20   the same through plain database/sql as well
   akari load -driver pgx -dsn postgres://me@db/orders -workload my.sql
 
-It exits with 0, with 1 if -max-errors or -slo was not kept, with 2 if it could
-not run, and with 130 if it was interrupted; Ctrl-C ends the load early and
+It exits with 0, with 1 if -max-errors or -slo was not kept or, with one of them,
+operations due were not begun, with 2 if it could not run or no operation
+succeeded, and with 130 if it was interrupted; Ctrl-C ends the load early and
 reports what was measured so far.
 `
 

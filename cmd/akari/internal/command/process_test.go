@@ -108,7 +108,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	if err := os.WriteFile(script, []byte(endless), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := start(t, "load", "-duration", "1h", "-workload", script, "-workers", "1")
+	p := start(t, "load", "-duration", "1h", "-warmup", "1h", "-workload", script, "-workers", "1")
 	p.says(t, "warming up")
 	p.signal(t, os.Interrupt)
 	p.says(t, "stopping")
@@ -142,6 +142,35 @@ func TestSecondSignalTellsOfTablesLeftBehind(t *testing.T) {
 	if err := p.err.String(); !strings.Contains(err, "DROP TABLE akari_load_account; DROP TABLE akari_load_entry") {
 		t.Errorf("stderr %q", err)
 	}
+}
+
+func TestTemporaryDatabaseOfAKilledProcessIsRemovedLater(t *testing.T) {
+	leavesNothing(t)
+	folders := func(want int) []string {
+		t.Helper()
+		all, err := filepath.Glob(filepath.Join(os.TempDir(), "akari-load-sqlite-*"))
+		if err != nil || len(all) != want {
+			t.Fatalf("there is %q, %v, want %d", all, err, want)
+		}
+		return all
+	}
+	long := []string{"load", "-duration", "1h", "-warmup", "1h", "-workload", "read", "-rate", "10"}
+	alive := start(t, long...)
+	alive.says(t, "warming up")
+	used := folders(1)[0]
+	killed := start(t, long...)
+	killed.says(t, "warming up")
+	killed.signal(t, syscall.SIGKILL)
+	killed.exitCode(t)
+	folders(2)
+	if r := run(t, brief()...); r.code != exitOK {
+		t.Errorf("%+v", r)
+	}
+	if left := folders(1)[0]; left != used {
+		t.Errorf("%s is left, want %s, which is in use", left, used)
+	}
+	alive.signal(t, os.Interrupt)
+	alive.exitCode(t)
 }
 
 // A reader that goes away must not keep the command from cleaning up.

@@ -1,10 +1,12 @@
 package command
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -73,6 +75,42 @@ func (all settings) register(fs *flag.FlagSet) (names []string) {
 	}
 	return names
 }
+
+// inFlags returns err with the settings in it named as flags are: the user has
+// typed -maximum-pool-size, or -maximumPoolSize, and not Config.MaximumPoolSize.
+func (all settings) inFlags(err error, typed map[string]bool) error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var each []error
+		for _, e := range joined.Unwrap() {
+			each = append(each, all.inFlags(e, typed))
+		}
+		return errors.Join(each...)
+	}
+	var bad *akari.ConfigError
+	if !errors.As(err, &bad) {
+		return err
+	}
+	names := map[string]string{}
+	for _, s := range all {
+		kebab, camel := spellings(s.field.Name)
+		names[s.field.Name] = "-" + kebab
+		if typed[camel] && !typed[kebab] {
+			names[s.field.Name] = "-" + camel
+		}
+	}
+	problem := inWords.Replace(bad.Problem)
+	problem = goName.ReplaceAllStringFunc(problem, func(word string) string { return cmp.Or(names[word], word) })
+	return fmt.Errorf("%s is %v: %s", cmp.Or(names[bad.Field], bad.Field), bad.Value, problem)
+}
+
+var (
+	// inWords writes what Go has constants for as it is typed.
+	inWords = strings.NewReplacer(
+		", 0 for as many as that, or akari.None", ", or none",
+		"akari.Disabled", "disabled", "akari.None", "none", "akari.TryOnce", "try-once", "akari.DontTry", "dont-try",
+		"Config.", "")
+	goName = regexp.MustCompile(`[A-Za-z]+`)
+)
 
 // config makes a configuration of the flags that were given. The error names
 // every value that cannot be read; bounds are checked by Config.Validate.

@@ -44,6 +44,31 @@ func bind(d dialect, code string, args []argument) (string, []argument, error) {
 	return b.String(), args, nil
 }
 
+var (
+	// call is what looks like a placeholder with arguments.
+	call = regexp.MustCompile(`(?:^|[^:A-Za-z0-9_]):([A-Za-z_][A-Za-z0-9_]*)\s*\(`)
+
+	// arraySlice is in PostgreSQL a part of an array, or what makes one: in
+	// a[:f(1)] the colon is no placeholder's.
+	arraySlice = regexp.MustCompile(`\[[^\[\]]*\]`)
+)
+
+// checkPlaceholders refuses what was meant for a placeholder, and would be sent
+// as it is.
+func checkPlaceholders(d dialect, code string) error {
+	for d == postgres && arraySlice.MatchString(code) {
+		code = arraySlice.ReplaceAllString(code, " ")
+	}
+	for _, m := range call.FindAllStringSubmatch(code, -1) {
+		switch m[1] {
+		case "rand", "text", "unique":
+		default:
+			return fmt.Errorf(":%s(…) is no placeholder; there are :rand(low,high), :text(length) and :unique", m[1])
+		}
+	}
+	return nil
+}
+
 func newArgument(name, list string, listed bool) (argument, error) {
 	switch name {
 	case "rand":

@@ -5,7 +5,8 @@
 // workloads where they are needed, runs the workload in one or more slices of
 // time, cleans up and returns a [Report].
 //
-//	Run ── target.go    the database: temporary, private or the user's own
+//	Run ── target.go    the database: temporary (leftover.go), private or the user's
+//	                    own (own.go)
 //	    ── tables.go    what the built-in workloads read and write
 //	    ── script.go    a workload is a script of SQL; statement.go splits the text,
 //	                    argument.go fills in random values

@@ -4,7 +4,19 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
+
+// Printable puts � in place of what a terminal would obey or not show: control
+// characters, and what is no UTF-8.
+func Printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsGraphic(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, text)
+}
 
 // short is a duration in three digits: 812ns, 12.3µs, 1.20ms, 3.00s.
 func short(d time.Duration) string {

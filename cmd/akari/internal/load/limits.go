@@ -38,14 +38,16 @@ func ParseObjectives(text string) ([]Objective, error) {
 
 // Verdict tells whether a limit was kept.
 type Verdict struct {
-	Limit  string `json:"limit"`  // "p99" and so on, or "errors"
-	Most   int64  `json:"most"`   // nanoseconds, or a number of errors
+	Limit  string `json:"limit"`  // "p99" and so on, or "errors", "dropped", "abandoned"
+	Most   int64  `json:"most"`   // nanoseconds, or a number of operations
 	Actual int64  `json:"actual"` // the same
 	Kept   bool   `json:"kept"`
 }
 
 // judge compares a side's numbers with the limits. A load without a success has
-// met no objective.
+// met no objective. With any limit the load must have been applied as well: the
+// other numbers say nothing about operations that were not begun or have not
+// ended.
 func (l *Limits) judge(s *SideReport) []Verdict {
 	var all []Verdict
 	if l.Errors != nil {
@@ -58,6 +60,15 @@ func (l *Limits) judge(s *SideReport) []Verdict {
 	for _, o := range l.Objectives {
 		actual := seen.named(o.Name)
 		all = append(all, Verdict{o.Name, int64(o.Most), int64(actual), seen.Count > 0 && actual <= o.Most})
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	if s.Response != nil {
+		all = append(all, Verdict{"dropped", 0, s.Dropped, s.Dropped == 0})
+	}
+	if s.Abandoned > 0 {
+		all = append(all, Verdict{"abandoned", 0, s.Abandoned, false})
 	}
 	return all
 }

@@ -14,20 +14,24 @@ func (r *run) notes(rep *Report) []string {
 	}
 	for i, s := range r.sides {
 		side := &rep.Sides[i]
-		if side.Operation.Count == 0 {
+		if side.Operation.Count == 0 && side.Errors > 0 {
 			note("%s: no operation has succeeded", s.name)
 		}
 		if s.dropped > 0 {
-			note("%s: %d operations were due and not begun, all %d workers being busy: the response times are better than what users would have seen",
-				s.name, s.dropped, r.plan.Workers)
+			note("%s: %s operations were due and not begun, all %s workers being busy: the response times are better than what users would have seen",
+				s.name, count(s.dropped), count(int64(r.plan.Workers)))
 		}
 		if s.abandoned > 0 {
-			note("%s: the driver has not returned from %d operations, although they were cancelled; they are not in the numbers", s.name, s.abandoned)
+			note("%s: the driver has not returned from %s operations, although they were cancelled; they are not in the numbers", s.name, count(int64(s.abandoned)))
 		}
 	}
 	if r.tables != nil && r.db.own {
-		if len(r.tables.kept) > 0 {
-			note("%s was there before and has been left", strings.Join(r.tables.kept, ", "))
+		switch kept := r.tables.kept; len(kept) {
+		case 0:
+		case 1:
+			note("the table %s was there before and has been left", kept[0])
+		default:
+			note("the tables %s were there before and have been left", strings.Join(kept, " and "))
 		}
 		if r.plan.Keep && len(r.tables.made) > 0 {
 			note("kept in the database: %s", strings.Join(r.tables.made, ", "))

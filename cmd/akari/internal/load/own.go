@@ -6,12 +6,44 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
 	mysqldriver "github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5"
 )
+
+// The forms of data source names, as far as they cannot be another driver's.
+var dsnForms = []struct {
+	text *regexp.Regexp
+	of   []string // the drivers
+}{
+	{regexp.MustCompile(`(?i)^(postgres|postgresql)://|^\s*(host|hostaddr|port|user|password|dbname|service|sslmode)\s*=`), []string{"pgx", "postgres"}},
+	{regexp.MustCompile(`(?i)@(tcp6?|unix)\(|^(mysql|mariadb)://`), []string{"mysql"}},
+	{regexp.MustCompile(`(?i)^(file|sqlite3?):`), []string{"sqlite"}},
+}
+
+var scheme = regexp.MustCompile(`^[a-z]+://`)
+
+// fits refuses a data source name that is another driver's; the driver's own
+// words would not say so.
+func (t Target) fits() error {
+	for _, form := range dsnForms {
+		if !form.text.MatchString(t.DSN) {
+			continue
+		}
+		if !slices.Contains(form.of, t.Driver) {
+			return fmt.Errorf("the -dsn is one for -driver %s, not for -driver %s", strings.Join(form.of, " or "), t.Driver)
+		}
+		break
+	}
+	if t.Driver == "mysql" && scheme.MatchString(t.DSN) {
+		return errors.New("-driver mysql takes no URL: write the -dsn as user:password@tcp(host:3306)/name")
+	}
+	return nil
+}
 
 // ownDatabase is the user's: it is described without secrets, and nothing is
 // made for it.

@@ -26,7 +26,7 @@ type Plan struct {
 
 	Duration time.Duration // measured, for each side
 	Warmup   time.Duration // before that, not measured
-	Seed     uint64        // of everything random; 0 is a seed like others
+	Seed     uint64        // of everything random; 0 is a seed like others. Of a file of the user's each side draws other values
 
 	// Pool is the pool's configuration. Its Logger and Trace are used as well.
 	// A MaximumPoolSize of 0 is replaced by what suits the database.
@@ -68,10 +68,13 @@ func (p *Plan) Validate() error {
 	refuse(p.Rows >= 0 && p.Rows <= maxRows, "-rows is %d: must be from 1 to %d", p.Rows, maxRows)
 	if p.Compare {
 		for _, name := range sessionSettings {
-			_, given := p.Settings[name]
-			refuse(!given, "%s cannot be set together with -compare: plain database/sql has no such setting; say it in the -dsn, so that both sides get it", name)
+			if value, given := p.Settings[name]; given {
+				problems = append(problems, &akari.ConfigError{Field: name, Value: value,
+					Problem: "cannot be set together with -compare: plain database/sql has no such setting; say it in the -dsn, so that both sides get it"})
+			}
 		}
 	}
+	refuse(!p.Pool.ReadOnly || p.OwnSQL() || p.Workload == "read", "the workload %s writes, which -read-only does not let it: take -workload read", p.Workload)
 	problems = append(problems, p.Target.validate())
 	problems = append(problems, p.Pool.Validate())
 	return errors.Join(problems...)

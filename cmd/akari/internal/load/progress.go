@@ -60,6 +60,7 @@ type progress struct {
 	p99            time.Duration
 	errors         int64
 	pool           string
+	measuring      bool // the warm-up is over
 }
 
 func (r *run) progress(sl *slice, now time.Time) progress {
@@ -67,7 +68,7 @@ func (r *run) progress(sl *slice, now time.Time) progress {
 	done, failed, p99 := sl.side.recorders.glance()
 	p.errors, p.p99 = failed, p99
 	measured := sl.measuredSoFar(now)
-	if measured > 0 {
+	if p.measuring = measured > 0; p.measuring {
 		p.perSecond = float64(done) / measured.Seconds()
 	}
 	return p
@@ -76,10 +77,13 @@ func (r *run) progress(sl *slice, now time.Time) progress {
 // numbers are the parts of a line, the most important first.
 func (p *progress) numbers() []string {
 	parts := []string{fmt.Sprintf("%3.0f%%", 100*p.elapsed.Seconds()/p.total.Seconds())}
-	if p.perSecond == 0 && p.errors == 0 {
-		parts = append(parts, "warming up")
-	} else {
+	switch {
+	case p.perSecond > 0 || p.errors > 0:
 		parts = append(parts, number(p.perSecond)+"/s", "p99 "+short(p.p99))
+	case p.measuring:
+		parts = append(parts, "no operation yet")
+	default:
+		parts = append(parts, "warming up")
 	}
 	if p.errors > 0 {
 		parts = append(parts, fmt.Sprintf("errors %d", p.errors))

@@ -34,6 +34,10 @@ func TestProgressFitsTheTerminal(t *testing.T) {
 	if got, want := p.line(), "  1.0s  10%  warming up  pool"; got != want {
 		t.Errorf("line %q, want %q", got, want)
 	}
+	p.measuring = true
+	if got, want := p.line(), "  1.0s  10%  no operation yet  pool"; got != want {
+		t.Errorf("line %q, want %q", got, want)
+	}
 }
 
 func TestNotesDoNotMixWithARedrawnLine(t *testing.T) {

@@ -3,6 +3,7 @@ package load
 import (
 	"cmp"
 	"database/sql"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -53,7 +54,9 @@ type SideReport struct {
 	Name      string        `json:"name"`        // "akari" or "database/sql"
 	Measured  time.Duration `json:"measured_ns"` // without warm-up
 	PerSecond float64       `json:"per_second"`  // successful operations that ended within the measured time
+	InTime    int64         `json:"in_time"`     // their number; those due in it that ended later are in Operation only
 	Errors    int64         `json:"errors"`      // operations that failed
+	Abandoned int64         `json:"abandoned"`   // operations that did not return even when cancelled; in no other number
 	Dropped   int64         `json:"dropped"`     // with a rate: operations due that were not begun
 	Late      int64         `json:"late"`        // with a rate: begun more than 5 ms after they were due
 	MostLate  time.Duration `json:"most_late_ns"`
@@ -186,6 +189,8 @@ func (s *side) report() SideReport {
 	out := SideReport{
 		Name:      s.name,
 		Measured:  time.Duration(s.measured.Load()),
+		InTime:    sum.finished,
+		Abandoned: int64(s.abandoned),
 		Errors:    sum.failed.TotalCount(),
 		Dropped:   s.dropped,
 		Late:      sum.late,
@@ -230,6 +235,29 @@ func latencyOf(h *hdrhistogram.Histogram) Latency {
 		P999:  at(99.9),
 		Max:   time.Duration(h.Max()),
 	}
+}
+
+// Fruitless returns an error of one line if a side has no operation that
+// succeeded: such a load has shown nothing about the database.
+func (r *Report) Fruitless() error {
+	for i := range r.Sides {
+		s := &r.Sides[i]
+		if s.Operation.Count > 0 {
+			continue
+		}
+		through := ""
+		if len(r.Sides) > 1 {
+			through = " through " + s.Name
+		}
+		switch {
+		case s.Errors > 0:
+			return fmt.Errorf("no operation has succeeded%s: %s", through, s.ErrorTypes[0].Example)
+		case s.Dropped > 0:
+			return fmt.Errorf("no operation was measured%s: the workers were busy with what was due before; lower the -rate, or give more -workers", through)
+		}
+		return fmt.Errorf("no operation was measured%s: none was due in the measured time; give a longer -duration", through)
+	}
+	return nil
 }
 
 // named is the number that an Objective names.

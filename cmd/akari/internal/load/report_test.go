@@ -32,7 +32,7 @@ func sample() *Report {
 		Load: Work{Workload: "mixed", Workers: 50, Rate: 500, Arrivals: "poisson", Duration: 10 * time.Second, Warmup: time.Second, Seed: 7,
 			Settings: map[string]string{"MaximumPoolSize": "20", "ConnectionTimeout": "2s"}},
 		Sides: []SideReport{{
-			Name: nameAkari, Measured: 10_004_000_000, PerSecond: 499.4, Errors: next(), Dropped: next(), Late: next(), MostLate: 12_345_678,
+			Name: nameAkari, Measured: 10_004_000_000, PerSecond: 499.4, InTime: 4996, Errors: next(), Dropped: next(), Late: next(), MostLate: 12_345_678,
 			Operation: latency(), Response: &response, Failed: latency(), Wait: &wait, Waited: next(), WaitTime: time.Second,
 			Steps: []StepReport{{"BEGIN", "BEGIN", latency()}, {"find the account of the customer", "SELECT 1", latency()}, {"COMMIT", "COMMIT", latency()}},
 			ErrorTypes: []ErrorReport{
@@ -46,7 +46,7 @@ func sample() *Report {
 				Keepalives: next(), Leaks: next(), SessionResets: next(), StatementHits: 1000 * next(), StatementMisses: next(),
 			},
 		}},
-		Limits: []Verdict{{"errors", 10, 1203, false}, {"p99", int64(20 * time.Millisecond), 12_345_678, true}},
+		Limits: []Verdict{{"errors", 10, 1203, false}, {"p99", int64(20 * time.Millisecond), 12_345_678, true}, {"max", int64(time.Second), 0, false}, {"dropped", 0, 16, false}},
 		Notes:  []string{"interrupted: these are the numbers up to then"},
 	}
 }
@@ -58,7 +58,7 @@ func sampleComparison() *Report {
 	a := &r.Sides[0]
 	a.Response, a.ErrorTypes, a.Errors, a.Failed = nil, nil, 0, Latency{}
 	b := *a
-	b.Name, b.PerSecond, b.Wait, b.Pool = namePlain, 400, nil, nil
+	b.Name, b.PerSecond, b.InTime, b.Wait, b.Pool = namePlain, 400, 17_900, nil, nil // as many as need not be told
 	b.Operation.P99 *= 3
 	b.Plain = &PlainStats{20, 18, 4000, 8 * time.Second, 1, 2}
 	r.Sides = append(r.Sides, b)
@@ -147,6 +147,38 @@ func TestReportThatCannotBeWritten(t *testing.T) {
 	}
 }
 
+func TestReportObeysNoControlCharacters(t *testing.T) {
+	r := sample()
+	side := &r.Sides[0]
+	side.Steps[0].Name, side.ErrorTypes[0].Example = "\x1b]0;owned\a", "near \"\x1b[2J\u202e\xff\": syntax error"
+	var b bytes.Buffer
+	if err := r.WriteText(&b); err != nil {
+		t.Fatal(err)
+	}
+	if strings.ContainsAny(b.String(), "\x1b\a\u202e") || !strings.Contains(b.String(), `near "�[2J��": syntax error`) {
+		t.Errorf("%q", b.String())
+	}
+}
+
+func TestLoadWithoutASuccessIsAnError(t *testing.T) {
+	good := SideReport{Name: nameAkari, Operation: Latency{Count: 1}, Errors: 5}
+	bad := SideReport{Name: namePlain, Errors: 5, ErrorTypes: []ErrorReport{{classOther, "", 4, "a: no"}, {classLost, "", 1, "b: no"}}}
+	for _, c := range []struct {
+		sides []SideReport
+		want  string
+	}{
+		{[]SideReport{good}, "<nil>"},
+		{[]SideReport{bad}, "no operation has succeeded: a: no"},
+		{[]SideReport{good, bad}, "no operation has succeeded through database/sql: a: no"},
+		{[]SideReport{{Dropped: 3}}, "no operation was measured: the workers were busy with what was due before; lower the -rate, or give more -workers"},
+		{[]SideReport{{}}, "no operation was measured: none was due in the measured time; give a longer -duration"},
+	} {
+		if got := fmt.Sprint((&Report{Sides: c.sides}).Fruitless()); got != c.want {
+			t.Errorf("%s, want %s", got, c.want)
+		}
+	}
+}
+
 func TestLimits(t *testing.T) {
 	most := func(n int64) *int64 { return &n }
 	side := &SideReport{Errors: 5, Operation: Latency{Count: 10, Mean: 1, P50: 2, P90: 3, P99: 4, P999: 5, Max: 6}}
@@ -161,7 +193,11 @@ func TestLimits(t *testing.T) {
 		{Limits{Objectives: []Objective{{"p99", 4}, {"p99", 3}, {"max", 6}, {"mean", 1}, {"p50", 1}, {"p90", 3}, {"p99.9", 4}}}, side,
 			"{p99 4 4 true} {p99 3 4 false} {max 6 6 true} {mean 1 1 true} {p50 1 2 false} {p90 3 3 true} {p99.9 4 5 false}"},
 		{Limits{Objectives: []Objective{{"p99", 5}}}, &SideReport{}, "{p99 5 0 false}"},
-		{Limits{Objectives: []Objective{{"p99", 5}}}, &SideReport{Operation: side.Operation, Response: &Latency{Count: 1, P99: 7}}, "{p99 5 7 false}"},
+		{Limits{Objectives: []Objective{{"p99", 5}}}, &SideReport{Operation: side.Operation, Response: &Latency{Count: 1, P99: 7}}, "{p99 5 7 false} {dropped 0 0 true}"},
+		// What was not begun keeps no limit.
+		{Limits{Errors: most(9)}, &SideReport{Response: &Latency{}, Dropped: 3}, "{errors 9 0 true} {dropped 0 3 false}"},
+		{Limits{Errors: most(9)}, &SideReport{Abandoned: 2}, "{errors 9 0 true} {abandoned 0 2 false}"},
+		{Limits{}, &SideReport{Response: &Latency{}, Dropped: 3, Abandoned: 2}, ""},
 	} {
 		var got []string
 		for _, v := range c.limits.judge(c.side) {

@@ -88,7 +88,7 @@ func (r *run) makeTables(ctx context.Context) error {
 	if r.db.own {
 		r.forget = r.con.AtOnce.add(func() {
 			if left := r.tables.leftBehind(); left != "" {
-				r.con.Note("tables are left behind; %s", left)
+				r.con.Note("what was made for the load is left behind; %s", left)
 			}
 		})
 	}

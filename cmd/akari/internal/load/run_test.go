@@ -131,6 +131,46 @@ func TestWhatIsNeverBegunIsTold(t *testing.T) {
 	}
 }
 
+func TestBacklogOfTheWarmUpIsNotMeasured(t *testing.T) {
+	plan := quick()
+	plan.Workers = 1
+	plan.Rate = maxRate // more than anybody can do, so that the warm-up's operations take all the time
+	plan.Warmup, plan.Duration = 500*time.Millisecond, 200*time.Millisecond
+	report := must(t, plan, nil)
+	side := &report.Sides[0]
+	if side.Operation.Count > 0 || side.Pool.Acquired < 100 {
+		t.Fatalf("%d operations, %d loans: there is no backlog", side.Operation.Count, side.Pool.Acquired)
+	}
+	if n := side.Wait.Count; n > 0 {
+		t.Errorf("%d callers waited for none of the operations measured", n)
+	}
+	if got, want := side.headline(), "nothing was measured in 200ms"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if notes := strings.Join(report.Notes, "\n"); strings.Contains(notes, "succeeded") {
+		t.Errorf("notes %s", notes)
+	}
+}
+
+func TestRandomValuesOfTheUsersSQLDifferBetweenTheSides(t *testing.T) {
+	dsn, _ := ownFile(t, "CREATE TABLE drawn (v INTEGER PRIMARY KEY)")
+	script := filepath.Join(t.TempDir(), "draw.sql")
+	// So many values that no two of some thousand are the same by chance.
+	if err := os.WriteFile(script, []byte("INSERT INTO drawn VALUES (:rand(1,1000000000000000000))"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	plan := quick()
+	plan.Workload, plan.Compare = script, true
+	plan.Target = Target{Driver: "sqlite", DSN: dsn}
+	for _, plan.Seed = range []uint64{1, 2} {
+		for _, s := range must(t, plan, nil).Sides {
+			if s.Operation.Count == 0 || s.Errors > 0 {
+				t.Errorf("seed %d: %s: %d operations, %+v", plan.Seed, s.Name, s.Operation.Count, s.ErrorTypes)
+			}
+		}
+	}
+}
+
 func TestOperationsThatDoNotEndAreCutOff(t *testing.T) {
 	plan := quick()
 	plan.Warmup = 0
@@ -382,7 +422,7 @@ func TestTablesAreKeptOnRequestAndUsedAgain(t *testing.T) {
 	}
 	plan.Keep = false
 	report = must(t, plan, nil)
-	if want := "akari_load_account, akari_load_entry was there before and has been left"; !slices.Contains(report.Notes, want) {
+	if want := "the tables akari_load_account and akari_load_entry were there before and have been left"; !slices.Contains(report.Notes, want) {
 		t.Errorf("notes %q, want %q", report.Notes, want)
 	}
 	if after := contents(); after != kept {

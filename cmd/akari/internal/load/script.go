@@ -42,6 +42,9 @@ const (
 func parseScript(d dialect, name, text string) (*Script, error) {
 	s := &Script{Name: name}
 	ps := pieces(d, text)
+	if err := allClosed(ps); err != nil {
+		return nil, fmt.Errorf("%s:%w", name, err)
+	}
 	byLine := true
 	for _, p := range ps {
 		byLine = byLine && p.sort != pieceSemicolon
@@ -73,6 +76,26 @@ func parseScript(d dialect, name, text string) (*Script, error) {
 	return s, nil
 }
 
+// allClosed refuses a quote or a comment that runs to the end of the text. The
+// error begins with the line in which it begins.
+func allClosed(ps []piece) error {
+	line := 1
+	for _, p := range ps {
+		if p.open {
+			return fmt.Errorf("%d: %s is never closed: what begins with %s runs to the end of the file", line, p.kind(), shorten(strings.Fields(p.text)[0], 20))
+		}
+		line += strings.Count(p.text, "\n")
+	}
+	return nil
+}
+
+func (p *piece) kind() string {
+	if p.sort == pieceComment {
+		return "a comment"
+	}
+	return "a quote"
+}
+
 // linesAsStatements puts semicolons between the lines, outside of quotes.
 func linesAsStatements(ps []piece) []piece {
 	var out []piece
@@ -87,7 +110,7 @@ func linesAsStatements(ps []piece) []piece {
 				out = append(out, piece{sort: pieceSemicolon})
 				blank = true
 			}
-			out = append(out, piece{pieceCode, line})
+			out = append(out, piece{sort: pieceCode, text: line})
 			blank = blank && strings.TrimSpace(line) == ""
 		}
 	}
@@ -130,7 +153,7 @@ func parseStep(d dialect, statement []piece) (Step, bool, error) {
 		switch p.sort {
 		case pieceComment:
 			if m := nameComment.FindStringSubmatch(p.text); m != nil {
-				st.Name = m[1]
+				st.Name = Printable(m[1])
 			} else if strings.HasPrefix(p.text, "/*") {
 				text.WriteString(p.text) // it may be a hint
 			}
@@ -149,8 +172,12 @@ func parseStep(d dialect, statement []piece) (Step, bool, error) {
 	if st.SQL == "" || onlyComments(statement) {
 		return Step{}, false, nil
 	}
+	code := bareSQL(statement)
+	if err := checkPlaceholders(d, code); err != nil {
+		return Step{}, false, err
+	}
 	var err error
-	if st.verb, err = verbOf(statement); err != nil {
+	if st.verb, err = verbOf(code); err != nil {
 		return Step{}, false, err
 	}
 	if st.Name == "" {
@@ -168,8 +195,8 @@ var (
 	returning    = regexp.MustCompile(`(?i)\breturning\b`)
 )
 
-// verbOf says how a statement is to be run, from its SQL outside of quotes.
-func verbOf(statement []piece) (verb, error) {
+// bareSQL is a statement's SQL with nothing in its quotes.
+func bareSQL(statement []piece) string {
 	var b strings.Builder
 	for _, p := range statement {
 		switch p.sort {
@@ -179,7 +206,11 @@ func verbOf(statement []piece) (verb, error) {
 			b.WriteString("''")
 		}
 	}
-	code := strings.TrimSpace(b.String())
+	return strings.TrimSpace(b.String())
+}
+
+// verbOf says how a statement is to be run.
+func verbOf(code string) (verb, error) {
 	switch {
 	case beginText.MatchString(code):
 		return verbBegin, nil
@@ -221,9 +252,9 @@ func (s *Script) check() error {
 	return nil
 }
 
-// shorten puts a text on one line of at most n characters.
+// shorten puts a text on one line of at most n characters that can be shown.
 func shorten(text string, n int) string {
-	text = strings.Join(strings.Fields(text), " ")
+	text = Printable(strings.Join(strings.Fields(text), " "))
 	if r := []rune(text); len(r) > n {
 		return string(r[:n-1]) + "…"
 	}

@@ -48,6 +48,15 @@ exec | INSERT INTO t VALUES (?) | INSERT INTO t VALUES (?) | 1
 		{"a cast is no parameter", "SELECT a::text, b::rand(1,2), x:y", `
 query | SELECT a::text, b::rand(1,2), x:y | SELECT a::text, b::rand(1,2), x:y | 0
 `, postgres},
+		{"colons of PostgreSQL are no placeholders", "SELECT a[:f(1)], a[b['x'] :f(a[:g(1)])], a[lower(b):upper(b)], a ::numeric(5,2), f(b := :rand(1,2), c :=g(1)), a[:rand(1,2)]", `
+query | SELECT a[:f(1)], a[b['x'] :f(a[:g(1)])]… | SELECT a[:f(1)], a[b['x'] :f(a[:g(1)])], a[lower(b):upper(b)], a ::numeric(5,2), f(b := $1, c :=g(1)), a[$2] | 2
+`, postgres},
+		{"what stands in quotes and comments is no placeholder", "SELECT ':nope(1)' /* :nope(1) */; -- :nope(1) 'x", `
+query | SELECT ':nope(1)' /* :nope(1) */ | SELECT ':nope(1)' /* :nope(1) */ | 0
+`, sqlite},
+		{"a name cannot command the terminal", "-- name: \x1b[2J\nSELECT 1", `
+query | �[2J | SELECT 1 | 0
+`, sqlite},
 		{"transactions", "Begin work;\nINSERT INTO t VALUES (1) RETURNING id;\n SAVEPOINT a; ROLLBACK TO a; end;START TRANSACTION;ROLLBACK;", `
 begin | Begin work | Begin work | 0
 query | INSERT INTO t VALUES (1) RETURNING id | INSERT INTO t VALUES (1) RETURNING id | 0
@@ -93,6 +102,47 @@ func TestScriptErrorsSayWhere(t *testing.T) {
 		_, err := parseScript(sqlite, "my.sql", text)
 		if err == nil || err.Error() != want {
 			t.Errorf("%q: %v\nwant %s", text, err, want)
+		}
+	}
+}
+
+func TestPlaceholdersAreNotMistyped(t *testing.T) {
+	for _, d := range []dialect{sqlite, postgres, mysql} {
+		for text, word := range map[string]string{
+			"SELECT 1;\nselect :nope(3);":                   "nope",
+			"SELECT 1;\nSELECT (:Rand(1,2));":               "Rand",
+			"SELECT 1;\nSELECT 'x', :texts (5), :rand(1,2)": "texts",
+		} {
+			_, err := parseScript(d, "my.sql", text)
+			if want := "my.sql:2: :" + word + "(…) is no placeholder; there are :rand(low,high), :text(length) and :unique"; err == nil || err.Error() != want {
+				t.Errorf("dialect %d: %q: %v\nwant %s", d, text, err, want)
+			}
+		}
+	}
+}
+
+func TestWhatIsNeverClosedIsAnErrorOfTheFile(t *testing.T) {
+	for _, c := range []struct {
+		d          dialect
+		text, want string // where, what, and how it begins
+	}{
+		{sqlite, "SELECT 1;\n\nSELECT\n 'abc; -- x\n SELECT 2;", "4: a quote is never closed: what begins with 'abc;"},
+		{sqlite, "SELECT 1\nSELECT \"a", "2: a quote is never closed: what begins with \"a"},
+		{mysql, "SELECT `a", "1: a quote is never closed: what begins with `a"},
+		{mysql, `SELECT 'a\';`, `1: a quote is never closed: what begins with 'a\';`},
+		{postgres, `SELECT E'a\'`, `1: a quote is never closed: what begins with 'a\'`},
+		{postgres, "\nSELECT $x$ $$ 'b", "2: a quote is never closed: what begins with $x$"},
+		{postgres, "SELECT /* /* */ 1", "1: a comment is never closed: what begins with /*"},
+		{sqlite, "SELECT 1; /* the end", "1: a comment is never closed: what begins with /*"},
+	} {
+		_, err := parseScript(c.d, "my.sql", c.text)
+		if want := "my.sql:" + c.want + " runs to the end of the file"; err == nil || err.Error() != want {
+			t.Errorf("dialect %d: %q: %v\nwant %s", c.d, c.text, err, want)
+		}
+	}
+	for _, d := range []dialect{sqlite, postgres, mysql} {
+		if _, err := parseScript(d, "my.sql", "SELECT 'it''s', \"a\" -- it's\n/* ' */"); err != nil {
+			t.Errorf("dialect %d: %v", d, err)
 		}
 	}
 }

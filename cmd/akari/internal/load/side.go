@@ -3,7 +3,6 @@ package load
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -44,10 +43,6 @@ func openAkari(ctx context.Context, db *database, cfg akari.Config) (*side, erro
 	})
 	var err error
 	if s.pool, err = akari.Open(ctx, db.driver, db.dsn, cfg); err != nil {
-		var bad *akari.ConfigError
-		if errors.As(err, &bad) {
-			return nil, err
-		}
 		return nil, db.unreachable(err)
 	}
 	s.db = s.pool.DB()

@@ -16,7 +16,8 @@ type slice struct {
 
 	start, from, to time.Time // begin, end of the warm-up, end of the schedule
 	pace            pace
-	seed            uint64 // with the plan's, of this slice
+	seed            uint64    // with the plan's, of this slice
+	first           sync.Once // an operation of the measured time has begun
 
 	cut     atomic.Bool // operations still under way were cut off
 	settled atomic.Bool // its measured time has been added to the side's
@@ -53,7 +54,6 @@ func (s *slice) execute(ctx context.Context) {
 	work, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	if w := s.side.waits; w != nil {
-		w.countFrom(s.from)
 		defer w.pause()
 	}
 	stop, ended := make(chan struct{}), make(chan struct{})
@@ -125,7 +125,7 @@ func endsWithin(ended <-chan struct{}, d time.Duration) bool {
 
 // work is one worker.
 func (s *slice) work(ctx context.Context, stop <-chan struct{}, id int) {
-	d := &draw{rand.New(rand.NewPCG(s.run.plan.Seed, s.seed|uint64(id))), &s.run.unique}
+	d := &draw{rand.New(rand.NewPCG(s.run.plan.Seed, s.seed|s.run.ownValues(s.side)|uint64(id))), &s.run.unique}
 	rec := s.side.recorders.of(id)
 	o := outcome{trial: &trial{}}
 	for {
@@ -137,9 +137,14 @@ func (s *slice) work(ctx context.Context, stop <-chan struct{}, id int) {
 		if s.run.plan.Rate > 0 {
 			o.start = time.Now()
 		}
+		measured := !intended.Before(s.from)
+		if w := s.side.waits; w != nil && measured {
+			// Not from s.from: what the warm-up has left behind comes first.
+			s.first.Do(func() { w.countFrom(o.start) })
+		}
 		err := s.run.script.perform(ctx, s.side.db, d, o.trial)
 		o.end = time.Now()
-		if !intended.Before(s.from) {
+		if measured {
 			s.judge(&o, err)
 			rec.note(&o)
 		}
@@ -147,6 +152,16 @@ func (s *slice) work(ctx context.Context, stop <-chan struct{}, id int) {
 			return
 		}
 	}
+}
+
+// ownValues sets apart the random values of a side. The built-in workloads do
+// the same on both. The user's SQL may use a value as a key, which the second
+// side to insert it would find taken.
+func (r *run) ownValues(s *side) uint64 {
+	if r.plan.OwnSQL() && s.pool == nil {
+		return 1 << 30 // workers are fewer, and above are the slice's bits
+	}
+	return 0
 }
 
 // judge completes an outcome.
@@ -159,7 +174,7 @@ func (s *slice) judge(o *outcome, err error) {
 	if o.class == classCancelled && s.cut.Load() {
 		o.class = classCutOff
 	}
-	o.example = s.run.script.Steps[o.trial.failed].Name + ": " + shorten(s.run.db.mask(err.Error()), 300)
+	o.example = s.run.script.Steps[o.trial.failed].Name + ": " + shorten(s.run.db.mask(errorText(err)), 300)
 }
 
 func pauseAfter(start time.Time, stop <-chan struct{}) bool {

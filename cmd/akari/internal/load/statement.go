@@ -10,6 +10,7 @@ import (
 type piece struct {
 	sort pieceSort
 	text string
+	open bool // the text ends before the quote or comment does
 }
 
 type pieceSort uint8
@@ -26,36 +27,39 @@ const (
 func pieces(d dialect, text string) []piece {
 	var out []piece
 	code := 0 // where the pending code begins
-	add := func(from, to int, sort pieceSort) {
+	add := func(from, to int, sort pieceSort, closed bool) {
 		if code < from {
-			out = append(out, piece{pieceCode, text[code:from]})
+			out = append(out, piece{sort: pieceCode, text: text[code:from]})
 		}
-		out = append(out, piece{sort, text[from:to]})
+		out = append(out, piece{sort, text[from:to], !closed})
 		code = to
 	}
 	for i := 0; i < len(text); {
-		n, sort := 0, pieceQuoted
+		n, sort, closed := 0, pieceQuoted, true
 		switch rest := text[i:]; {
 		case rest[0] == ';':
 			n, sort = 1, pieceSemicolon
 		case startsLineComment(d, rest):
 			n, sort = lineLength(rest), pieceComment
 		case strings.HasPrefix(rest, "/*"):
-			n, sort = blockLength(d, rest), pieceComment
+			sort = pieceComment
+			n, closed = blockLength(d, rest)
 		case rest[0] == '\'' || rest[0] == '"' || rest[0] == '`' && d != postgres:
-			n = quoteLength(rest, hasEscapes(d, text[:i], rest[0]))
+			n, closed = quoteLength(rest, hasEscapes(d, text[:i], rest[0]))
+		case rest[0] == '[' && d == sqlite:
+			n = strings.IndexByte(rest, ']') + 1 // a name; without its end SQLite refuses it
 		case rest[0] == '$' && d == postgres && !endsInWord(text[:i]):
-			n = dollarLength(rest)
+			n, closed = dollarLength(rest)
 		}
 		if n == 0 {
 			i++
 			continue
 		}
-		add(i, i+n, sort)
+		add(i, i+n, sort, closed)
 		i += n
 	}
 	if code < len(text) {
-		out = append(out, piece{pieceCode, text[code:]})
+		out = append(out, piece{sort: pieceCode, text: text[code:]})
 	}
 	return out
 }
@@ -75,7 +79,7 @@ func lineLength(s string) int {
 }
 
 // blockLength is the length of a comment /* … */; PostgreSQL's nest.
-func blockLength(d dialect, s string) int {
+func blockLength(d dialect, s string) (n int, closed bool) {
 	depth := 0
 	for i := 0; i < len(s); i++ {
 		switch {
@@ -86,25 +90,25 @@ func blockLength(d dialect, s string) int {
 			depth--
 			i++
 			if depth == 0 {
-				return i + 1
+				return i + 1, true
 			}
 		}
 	}
-	return len(s)
+	return len(s), false
 }
 
 // quoteLength is the length of something in quotes. A doubled quote inside ends
 // it and begins it again, which comes to the same.
-func quoteLength(s string, escapes bool) int {
+func quoteLength(s string, escapes bool) (n int, closed bool) {
 	for i := 1; i < len(s); i++ {
 		switch {
 		case escapes && s[i] == '\\':
 			i++
 		case s[i] == s[0]:
-			return i + 1
+			return i + 1, true
 		}
 	}
-	return len(s)
+	return len(s), false
 }
 
 // hasEscapes reports whether a backslash escapes in the quotes that follow
@@ -126,15 +130,15 @@ func hasEscapes(d dialect, before string, quote byte) bool {
 var dollarTag = regexp.MustCompile(`^\$([A-Za-z_\x80-\xff][A-Za-z0-9_\x80-\xff]*)?\$`)
 
 // dollarLength is the length of $tag$ … $tag$, 0 if s does not begin with one.
-func dollarLength(s string) int {
+func dollarLength(s string) (n int, closed bool) {
 	tag := dollarTag.FindString(s)
 	if tag == "" {
-		return 0
+		return 0, true
 	}
 	if end := strings.Index(s[len(tag):], tag); end >= 0 {
-		return end + 2*len(tag)
+		return end + 2*len(tag), true
 	}
-	return len(s)
+	return len(s), false
 }
 
 func endsInWord(s string) bool {

@@ -24,6 +24,8 @@ func TestQuotesAndCommentsAreNotTakenForSQL(t *testing.T) {
 		{sqlite, "a; b", "a[;] b"},
 		{sqlite, "'a;''b;' ; c", "<'a;'><'b;'> [;] c"},
 		{sqlite, `"a;b" [x`, `<"a;b"> [x`},
+		{sqlite, `[it's;];`, `<[it's;]>[;]`},
+		{postgres, `a[1];b]`, `a[1][;]b]`},
 		{sqlite, "`a;b`;", "<`a;b`>[;]"},
 		{sqlite, `'a\';`, `<'a\'>[;]`},
 		{sqlite, "a -- b;\nc;", "a {-- b;}\nc[;]"},

@@ -122,7 +122,7 @@ func (t *tables) drop() error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("could not drop what was made for the load (%s); %s", t.db.mask(oneLine(err.Error())), t.leftBehind())
+		return fmt.Errorf("could not drop what was made for the load (%s); %s", t.db.mask(errorText(err)), t.leftBehind())
 	}
 	return nil
 }
@@ -132,10 +132,14 @@ func (t *tables) drop() error {
 func (t *tables) leftBehind() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.made) == 0 {
+	it := "them"
+	switch len(t.made) {
+	case 0:
 		return ""
+	case 1:
+		it = "it"
 	}
-	return "drop it yourself: DROP TABLE " + strings.Join(t.made, "; DROP TABLE ")
+	return "drop " + it + " yourself: DROP TABLE " + strings.Join(t.made, "; DROP TABLE ")
 }
 
 func (t *tables) failed(verb, table string, err error) error {
@@ -143,7 +147,7 @@ func (t *tables) failed(verb, table string, err error) error {
 		return err
 	}
 	return fmt.Errorf("cannot %s the table %s: %s; the built-in workloads need it, or give a -workload of your own SQL",
-		verb, table, t.db.mask(oneLine(err.Error())))
+		verb, table, t.db.mask(errorText(err)))
 }
 
 func (d dialect) createAccount() string {

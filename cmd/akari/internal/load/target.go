@@ -16,6 +16,7 @@ import (
 	"github.com/akaripool/akari"
 	"github.com/akaripool/akari/akaritest/localdb"
 	mysqldriver "github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5/pgconn"
 	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "github.com/lib/pq"
 	_ "modernc.org/sqlite"
@@ -43,7 +44,7 @@ func (t Target) validate() error {
 	case t.DSN != "" && t.Driver == "":
 		return errors.New("-dsn needs a -driver: pgx, postgres (lib/pq), mysql or sqlite")
 	case t.DSN != "":
-		return nil
+		return t.fits()
 	case !private:
 		return fmt.Errorf("-db is %q: must be sqlite, postgres or mariadb", t.Private)
 	case t.Driver != "" && t.Private == "":
@@ -110,15 +111,17 @@ func (t Target) begin(ctx context.Context, plan *Plan, con *Console) (*database,
 
 // temporaryFile makes a SQLite database in a folder of its own.
 func temporaryFile(con *Console) (*database, error) {
-	folder, err := os.MkdirTemp("", "akari-load-")
+	sweepTemporary(os.TempDir())
+	folder, unlock, err := newTemporary(os.TempDir())
 	if err != nil {
 		return nil, fmt.Errorf("there is no place for a temporary database: %w", err)
 	}
 	forget := con.AtOnce.add(func() { os.RemoveAll(folder) })
-	dsn := "file:" + escapePath(filepath.Join(folder, "load.db")) +
+	dsn := "file:" + escapePath(filepath.Join(folder, temporaryFileName)) +
 		"?_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=busy_timeout(60000)&_txlock=immediate"
 	return &database{driver: "sqlite", dsn: dsn, dialect: sqlite, where: "in a temporary file", close: func() error {
 		defer forget()
+		defer unlock()
 		return os.RemoveAll(folder)
 	}}, nil
 }
@@ -188,7 +191,11 @@ func (db *database) unreachable(err error) error {
 	if errors.As(err, &init) {
 		err = init.Cause
 	}
-	return fmt.Errorf("cannot open the database: %s; %s", db.mask(oneLine(err.Error())), db.advice(err))
+	var bad *akari.ConfigError
+	if errors.As(err, &bad) {
+		return bad
+	}
+	return fmt.Errorf("cannot open the database: %s; %s", db.mask(errorText(err)), db.advice(err))
 }
 
 func (db *database) shut() error {
@@ -213,3 +220,31 @@ func (db *database) mask(text string) string {
 }
 
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// errorText puts an error on one line. Drivers that have tried several addresses
+// tell of each on a line, often twice, with TLS and without.
+func errorText(err error) string {
+	var connect *pgconn.ConnectError
+	var joined interface{ Unwrap() []error }
+	if !errors.As(err, &connect) && !errors.As(err, &joined) {
+		return oneLine(err.Error())
+	}
+	var b strings.Builder
+	seen := map[string]bool{}
+	for line := range strings.Lines(err.Error()) {
+		line = oneLine(line)
+		if line == "" || seen[line] {
+			continue
+		}
+		seen[line] = true
+		switch soFar := b.String(); {
+		case soFar == "":
+		case strings.HasSuffix(soFar, ":"):
+			b.WriteString(" ")
+		default:
+			b.WriteString("; ")
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}

@@ -1,6 +1,8 @@
 package load
 
 import (
+	"database/sql"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +19,15 @@ func TestTargetsThatMakeNoSense(t *testing.T) {
 		{Target{Private: "postgres", Driver: "postgres"}, ""},
 		{Target{Private: "mariadb", Driver: "mysql"}, ""},
 		{Target{Driver: "pgx", DSN: "postgres://x"}, ""},
+		{Target{Driver: "mysql", DSN: "me:pw@/orders.db"}, ""},
+		{Target{Driver: "sqlite", DSN: "/data/host=1.db"}, ""},
+		{Target{Driver: "mysql", DSN: "postgres://me:hush@db/x"}, "the -dsn is one for -driver pgx or postgres, not for -driver mysql"},
+		{Target{Driver: "sqlite", DSN: "postgresql://me:hush@db/x"}, "the -dsn is one for -driver pgx or postgres, not for -driver sqlite"},
+		{Target{Driver: "mysql", DSN: "user=me password=hush dbname=x"}, "the -dsn is one for -driver pgx or postgres, not for -driver mysql"},
+		{Target{Driver: "pgx", DSN: "me:hush@tcp(db:3306)/x"}, "the -dsn is one for -driver mysql, not for -driver pgx"},
+		{Target{Driver: "sqlite", DSN: "me:hush@unix(/run/m.sock)/x"}, "the -dsn is one for -driver mysql, not for -driver sqlite"},
+		{Target{Driver: "postgres", DSN: "file:x.db"}, "the -dsn is one for -driver sqlite, not for -driver postgres"},
+		{Target{Driver: "mysql", DSN: "mysql://me:hush@db/x"}, "-driver mysql takes no URL: write the -dsn as user:password@tcp(host:3306)/name"},
 		{Target{Private: "oracle"}, `-db is "oracle": must be sqlite, postgres or mariadb`},
 		{Target{Driver: "odbc", DSN: "x"}, `-driver is "odbc": must be pgx, postgres (lib/pq), mysql or sqlite`},
 		{Target{DSN: "x"}, "-dsn needs a -driver: pgx, postgres (lib/pq), mysql or sqlite"},
@@ -64,6 +75,41 @@ func TestOwnDatabaseIsDescribedWithoutSecrets(t *testing.T) {
 			if got := db.mask("it says " + secret + " here"); got != "it says <masked> here" {
 				t.Errorf("%s: %q is shown", c.dsn, got)
 			}
+		}
+	}
+}
+
+func TestAddressesThatFailedAreToldApart(t *testing.T) {
+	const addresses = "host=127.0.0.1,127.0.0.2 port=1,2 user=me dbname=x sslmode=prefer"
+	for _, driver := range []string{"pgx", "postgres"} {
+		db, err := sql.Open(driver, addresses)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		text := errorText(db.PingContext(t.Context()))
+		for _, address := range []string{"127.0.0.1:1", "127.0.0.2:2"} {
+			if n := strings.Count(text, "dial tcp "+address+": connect: connection refused"); n != 1 {
+				t.Errorf("%s: %s is told of %d times: %s", driver, address, n, text)
+			}
+		}
+		if strings.Count(text, "refused; ") != 1 || strings.Contains(text, ":;") {
+			t.Errorf("%s: %s", driver, text)
+		}
+	}
+	if got, want := errorText(errors.New("near 'a\n\tb'")), "near 'a b'"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestTablesLeftBehindAreCounted(t *testing.T) {
+	for want, made := range map[string][]string{
+		"":                               nil,
+		"drop it yourself: DROP TABLE a": {"a"},
+		"drop them yourself: DROP TABLE a; DROP TABLE b": {"a", "b"},
+	} {
+		if got := (&tables{made: made}).leftBehind(); got != want {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }

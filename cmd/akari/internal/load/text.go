@@ -35,7 +35,7 @@ func (r *Report) WriteText(w io.Writer) error {
 type text struct{ w *bufio.Writer }
 
 func (t *text) line(format string, args ...any) {
-	fmt.Fprintln(t.w, strings.TrimRight(fmt.Sprintf(format, args...), " "))
+	fmt.Fprintln(t.w, Printable(strings.TrimRight(fmt.Sprintf(format, args...), " ")))
 }
 
 func (t *text) head(r *Report) {
@@ -67,7 +67,7 @@ func (t *text) side(s *SideReport, several bool) {
 	if several {
 		t.line("=== %s", s.Name)
 	}
-	t.line("%s operations per second: %s in %s, %s", number(s.PerSecond), count(s.Operation.Count), long(s.Measured), errorCount(s.Errors))
+	t.line("%s", s.headline())
 	if s.Response != nil {
 		t.line("schedule: %s dropped, %s begun more than %v late, the latest %s late", count(s.Dropped), count(s.Late), lateAfter, short(s.MostLate))
 	}
@@ -80,6 +80,21 @@ func (t *text) side(s *SideReport, several bool) {
 	if s.Plain != nil {
 		t.plain(s.Plain)
 	}
+}
+
+// headline says how much was done. Of an overloaded schedule most operations end
+// after the measured time: then both numbers are told, since they do not fit
+// together.
+func (s *SideReport) headline() string {
+	done := s.Operation.Count
+	if done == 0 && s.Errors == 0 {
+		return "nothing was measured in " + long(s.Measured)
+	}
+	inTime := ""
+	if few := done - done/100; s.InTime < few {
+		inTime = fmt.Sprintf(", of which %s ended in time", count(s.InTime))
+	}
+	return fmt.Sprintf("%s operations per second: %s in %s%s, %s", number(s.PerSecond), count(done), long(s.Measured), inTime, errorCount(s.Errors))
 }
 
 const nameWidth = 22
@@ -209,8 +224,13 @@ func (t *text) verdicts(vs []Verdict) {
 			kept = "NOT KEPT"
 		}
 		actual, most := short(time.Duration(v.Actual)), time.Duration(v.Most).String()
-		if v.Limit == "errors" {
+		switch v.Limit {
+		case "errors", "dropped", "abandoned":
 			actual, most = count(v.Actual), count(v.Most)
+		}
+		if v.Actual == 0 && !v.Kept {
+			t.line("limit %s <= %s: %s, nothing was measured", v.Limit, most, kept)
+			continue
 		}
 		t.line("limit %s <= %s: %s, it was %s", v.Limit, most, kept, actual)
 	}

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"strings"
@@ -35,6 +36,12 @@ COMMIT;
 // maxScript bounds the size of a file with SQL.
 const maxScript = 1 << 20
 
+// OwnSQL reports whether the workload is a file of the user's.
+func (p *Plan) OwnSQL() bool {
+	_, ok := builtIn[p.Workload]
+	return !ok
+}
+
 // script returns the workload for a dialect, and whether it needs the tables.
 func (p *Plan) script(d dialect) (s *Script, tables bool, err error) {
 	if text, ok := builtIn[p.Workload]; ok {
@@ -65,6 +72,9 @@ func readScript(path string) (string, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return "", fmt.Errorf("cannot read the workload: %w", err)
+	}
+	if n := bytes.IndexByte(text, 0); n >= 0 {
+		return "", fmt.Errorf("%s:%d: there is a NUL byte in it: a workload is SQL as text in UTF-8", path, 1+bytes.Count(text[:n], []byte("\n")))
 	}
 	return string(text), nil
 }
