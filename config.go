@@ -316,8 +316,13 @@ func (c Config) withDefaults() Config {
 // not held against another one: KeepaliveTime, left at 2 min, has no effect if
 // MaxLifetime is 1 min, and is no error.
 func (c Config) Validate() error {
+	return c.validate(func(e *ConfigError) error { return e })
+}
+
+// validate returns the settings out of bounds, each in the form that as gives it.
+func (c Config) validate(as func(*ConfigError) error) error {
 	c = c.withDefaults()
-	v := &validator{unbounded: c.unbounded}
+	v := &validator{unbounded: c.unbounded, as: as}
 
 	v.atLeast("MaximumPoolSize", c.MaximumPoolSize, 1)
 	v.check("MinimumIdle", c.MinimumIdle, c.MinimumIdle >= None && (c.MinimumIdle <= c.MaximumPoolSize || c.MinimumIdle == 0),
@@ -428,12 +433,13 @@ func schemaNames(list string) (names []string, ok bool) {
 
 type validator struct {
 	unbounded bool
+	as        func(*ConfigError) error
 	problems  []error
 }
 
 func (v *validator) check(field string, value any, ok bool, problem string, args ...any) {
 	if !ok {
-		v.problems = append(v.problems, &ConfigError{field, value, fmt.Sprintf(problem, args...)})
+		v.problems = append(v.problems, v.as(&ConfigError{field, value, fmt.Sprintf(problem, args...)}))
 	}
 }
 

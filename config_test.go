@@ -41,7 +41,7 @@ func TestValidateRefusesWhatHikariCPWouldRepair(t *testing.T) {
 		{akari.Config{ValidationTimeout: 250 * ms}, ""},
 		{akari.Config{ValidationTimeout: akari.Disabled}, "ValidationTimeout"},
 		{akari.Config{ValidationTimeout: 3 * time.Second, ConnectionTimeout: 2 * time.Second}, "ValidationTimeout"},
-		{akari.Config{ConnectionTimeout: 2 * time.Second}, ""}, // the default validation time-out is longer: it is cut
+		{akari.Config{ConnectionTimeout: 2 * time.Second}, ""}, // the default validation time-out is longer: the caller's wait ends before
 		{akari.Config{IdleTimeout: 10*time.Second - 1}, "IdleTimeout"},
 		{akari.Config{IdleTimeout: 10 * time.Second}, ""},
 		{akari.Config{IdleTimeout: akari.Disabled}, ""},
@@ -145,7 +145,7 @@ func TestPasswordsInParametersAreMasked(t *testing.T) {
 		"user=USER&truststorePassword=SECRET",
 		"a=b&password=SECRET&user=USER",
 		"a=b&sslpassword=SECRET&user=USER",
-		"truststorePassword=SECRET;user=USER&password=SECRET#extra",
+		"truststorePassword=SECRET1;user=USER&password=SECRET2#extra",
 		"a=b&sslpassword=SECRET&password=SECRET&user=USER",
 		"sslpassword=SECRET&password=SECRET&trustPassword=SECRET&user=USER",
 		"password=SECRET#user=USER;extra",

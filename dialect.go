@@ -39,10 +39,10 @@ func (d Dialect) String() string {
 	return "other"
 }
 
-// words is the dialect for the scanner of statements.
 // hasSchemas reports whether Config.Schema can be set.
 func (d Dialect) hasSchemas() bool { return d == DialectPostgreSQL || d == DialectMySQL }
 
+// words is the dialect for the scanner of statements.
 func (d Dialect) words() sessionstate.Dialect {
 	switch d {
 	case DialectPostgreSQL:

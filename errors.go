@@ -143,16 +143,27 @@ func (e *InitError) Error() string {
 // Unwrap gives the failure to connect, or to set the connection up.
 func (e *InitError) Unwrap() error { return e.Cause }
 
-// ConfigError names one bad setting. Config.Validate joins all of them.
+// ConfigError names one bad setting. Config.Validate joins all of them, and so
+// does Pool.Apply.
 type ConfigError struct {
-	Field   string // name of the field in Config
+	Field   string // name of the field in Config, or in Settings
 	Value   any    // as it was given, or as a text shows it
 	Problem string // what is wrong and what to do
 }
 
-func (e *ConfigError) Error() string {
-	return fmt.Sprintf("akari: Config.%s is %v: %s", e.Field, shown(e.Value), e.Problem)
+func (e *ConfigError) Error() string { return e.in("Config") }
+
+func (e *ConfigError) in(owner string) string {
+	return fmt.Sprintf("akari: %s.%s is %v: %s", owner, e.Field, shown(e.Value), e.Problem)
 }
+
+// settingsError is a ConfigError for a user who has filled in Settings.
+type settingsError struct{ *ConfigError }
+
+func asSettings(e *ConfigError) error { return settingsError{e} }
+
+func (e settingsError) Error() string { return e.in("Settings") }
+func (e settingsError) Unwrap() error { return e.ConfigError }
 
 // outcomeUnknown is the error of a statement whose connection was lost after
 // the statement may have reached the server. It never is driver.ErrBadConn for

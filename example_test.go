@@ -122,7 +122,7 @@ func ExamplePool_Apply() {
 	fmt.Println(pool.Settings().MaximumPoolSize)
 	// Output:
 	// <nil>
-	// akari: Config.MaximumPoolSize is -1: must be at least 1
+	// akari: Settings.MaximumPoolSize is -1: must be at least 1
 	// 20
 }
 

@@ -155,3 +155,31 @@ func TestSchemaIsAListOfNames(t *testing.T) {
 		})
 	}
 }
+
+func TestApplyNamesItsSettings(t *testing.T) {
+	within(t, func(t *testing.T) {
+		b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: 1})
+		s := b.Settings()
+		s.MaximumPoolSize, s.ValidationTimeout = -3, akari.Disabled
+		err := b.Apply(s)
+		for _, want := range []string{"akari: Settings.MaximumPoolSize is -3: ", "akari: Settings.ValidationTimeout is Disabled: "} {
+			if !contains(fmt.Sprint(err), want) {
+				t.Errorf("it does not say %q: %v", want, err)
+			}
+		}
+		var bad *akari.ConfigError
+		if !errors.As(err, &bad) || bad.Field != "MaximumPoolSize" || bad.Value != -3 {
+			t.Errorf("got %+v", bad)
+		}
+		s = b.Settings()
+		s.Schema = "orders" // of a server that is not known
+		if err := b.Apply(s); !contains(fmt.Sprint(err), "akari: Settings.Schema is orders: ") || !errors.As(err, &bad) || bad.Field != "Schema" {
+			t.Errorf("got %v", err)
+		}
+		s = b.Settings()
+		s.ConnectionTimeout = akari.Disabled
+		if err := b.Apply(s); err != nil || b.log.count("Settings changed: ConnectionTimeout from 30s to Disabled") != 1 {
+			t.Errorf("got %v, and the log does not name what has changed", err)
+		}
+	})
+}

@@ -237,8 +237,9 @@ func (o *opener) demandLocked() int {
 	if missing <= 0 {
 		o.filling = false
 	}
-	if o.filling {
-		return max(missing, waiting-there)
+	if o.filling { // nobody waits for those: ones that are slow are not tried afresh
+		slow := len(o.attempts) - o.freshLocked()
+		return max(missing-slow, waiting-there)
 	}
 	return waiting - there
 }

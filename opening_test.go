@@ -453,3 +453,14 @@ func TestConnectionThatArrivesAfterCloseIsClosed(t *testing.T) {
 		}
 	})
 }
+
+func TestFillingWithSlowConnectsOpensNoMoreThanTheMinimum(t *testing.T) {
+	within(t, func(t *testing.T) {
+		b := newBench(t, akaritest.Full, akari.Config{MinimumIdle: 5, MaximumPoolSize: 20})
+		b.want(5, 0, 5, 0)
+		b.server.Inject(akaritest.OpConnect, akaritest.Fault{Delay: 3 * time.Second})
+		b.Evict()
+		settle(20 * time.Second)
+		b.want(5, 0, 5, 0)
+	})
+}

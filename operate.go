@@ -84,11 +84,11 @@ func (p *Pool) Apply(s Settings) error {
 		return ErrPoolClosed
 	}
 	cfg := p.cfg.apply(s)
-	if err := cfg.Validate(); err != nil {
+	if err := cfg.validate(asSettings); err != nil {
 		return err
 	}
 	if c := p.caps.Load(); c != nil && s.Schema != "" && !c.profile.dialect.hasSchemas() {
-		return &ConfigError{"Schema", s.Schema, "the pool does not know how to set this at the server"}
+		return asSettings(&ConfigError{"Schema", s.Schema, "the pool does not know how to set this at the server"})
 	}
 	s = cfg.withDefaults().settings()
 	from := *p.live.Swap(&s)
@@ -105,7 +105,7 @@ func changes(from, to Settings) string {
 	var out []string
 	for i := range a.NumField() {
 		if x, y := a.Field(i).Interface(), b.Field(i).Interface(); x != y {
-			out = append(out, fmt.Sprintf("%s from %v to %v", a.Type().Field(i).Name, x, y))
+			out = append(out, fmt.Sprintf("%s from %v to %v", a.Type().Field(i).Name, shown(x), shown(y)))
 		}
 	}
 	if out == nil {

@@ -34,13 +34,7 @@ func secretsOf(dsn string) *secrets {
 			if pw, ok := u.User.Password(); ok {
 				s.add(pw)
 			}
-			for name, values := range u.Query() {
-				if passwordName.MatchString(name) {
-					for _, v := range values {
-						s.add(v)
-					}
-				}
-			}
+			s.addParameters(u.RawQuery)
 		} else if m := urlPassword.FindStringSubmatch(dsn); m != nil {
 			s.add(m[1])
 		}
@@ -61,8 +55,24 @@ func secretsOf(dsn string) *secrets {
 	return s
 }
 
+// addParameters adds the passwords among the parameters of a URL. A semicolon
+// separates them too where another one follows; url.Query drops what has any.
+func (s *secrets) addParameters(query string) {
+	for pair := range strings.SplitSeq(semicolon.ReplaceAllString(query, "&$1"), "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		if !passwordName.MatchString(name) {
+			continue
+		}
+		s.add(value)
+		if plain, err := url.QueryUnescape(value); err == nil {
+			s.add(plain)
+		}
+	}
+}
+
 var (
 	passwordName    = regexp.MustCompile(`(?i)passw(or)?d|secret|token`)
+	semicolon       = regexp.MustCompile(`;(\w+=)`)
 	urlPassword     = regexp.MustCompile(`://[^:/@]*:(.*)@`)
 	keywordPassword = regexp.MustCompile(`(?i)(?:password|sslpassword|passwd)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|([^\s']+))`)
 )

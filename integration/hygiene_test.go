@@ -90,19 +90,17 @@ func kindsOn(t *testing.T, d database, bare *sql.DB) []kind {
 // sight is what a borrower sees of a kind.
 func (k kind) sight(t *testing.T, db *sql.DB) string {
 	t.Helper()
-	tx, row := (*sql.Tx)(nil), (*sql.Row)(nil)
+	look := db.QueryRowContext
 	if k.inTx {
-		var err error
-		if tx, err = db.BeginTx(t.Context(), nil); err != nil {
+		tx, err := db.BeginTx(t.Context(), nil)
+		if err != nil {
 			t.Fatal(err)
 		}
 		defer func() { _ = tx.Rollback() }()
-		row = tx.QueryRowContext(t.Context(), k.look)
-	} else {
-		row = db.QueryRowContext(t.Context(), k.look)
+		look = tx.QueryRowContext
 	}
 	var v string
-	if err := row.Scan(&v); err != nil {
+	if err := look(t.Context(), k.look).Scan(&v); err != nil {
 		return "an error"
 	}
 	return v

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"log/slog"
 	"net/url"
@@ -12,6 +13,7 @@ import (
 	"github.com/akaripool/akari"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/lib/pq"
 )
 
 // overConnector makes a pool of one connection on a program's own connector.
@@ -223,5 +225,98 @@ func TestWhatTheDataSourceNameSaysOutlastsTheServersDefault(t *testing.T) {
 				t.Errorf("time_zone is %s", got)
 			}
 		}
+	}
+}
+
+// hooked is a driver that sets up its sessions itself, as a program's own wrapper
+// for row-level security does.
+type hooked struct{ driver.Driver }
+
+func (h hooked) Open(dsn string) (driver.Conn, error) { return setUp(h.Driver.Open(dsn)) }
+
+type hookedConnector struct{ driver.Connector }
+
+func (h hookedConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	return setUp(h.Connector.Connect(ctx))
+}
+
+func setUp(c driver.Conn, err error) (driver.Conn, error) {
+	for _, text := range []string{"SET ROLE pg_monitor", "SET work_mem = '77MB'"} {
+		if err == nil {
+			_, err = c.(driver.ExecerContext).ExecContext(context.Background(), text, nil)
+		}
+	}
+	return c, err
+}
+
+func TestWhatAHookHasSetOutlastsAResetWhereverItIs(t *testing.T) {
+	d := pqDatabase(t)
+	wrapped, err := pq.NewConnector(d.dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sql.Register(t.Name(), hooked{pq.Driver{}})
+	for name, d := range map[string]database{"opened by name": {name: d.name, driver: t.Name(), dsn: d.dsn}, "a connector": {}} {
+		t.Run(name, func(t *testing.T) {
+			var p *akari.Pool
+			if d.driver != "" {
+				p = open(t, d, akari.Config{MaximumPoolSize: 1})
+			} else {
+				var err error
+				p, err = overConnector(t, hookedConnector{wrapped}, akari.Config{})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			for range 2 { // two connections: what the first has shown holds for all
+				p.Evict()
+				db := p.DB()
+				mustExec(t, db, "SET statement_timeout = '5s'")
+				if role, mem := one[string](t, db, "SELECT current_role"), one[string](t, db, "SHOW work_mem"); role != "pg_monitor" || mem != "77MB" {
+					t.Errorf("the role is %s, work_mem %s", role, mem)
+				}
+			}
+			if n := p.Stats().SessionResets; n == 0 {
+				t.Error("no session was reset")
+			}
+		})
+	}
+}
+
+// TestWhatOnlyTheEndOfASessionUndoes reaches nobody else: DISCARD ALL does not.
+func TestWhatOnlyTheEndOfASessionUndoesReachesNobodyElse(t *testing.T) {
+	for _, d := range pgDatabases(t) {
+		t.Run(d.name, func(t *testing.T) {
+			bare := plain(t, d)
+			mustExec(t, bare, "DROP TABLE IF EXISTS everybodys")
+			p := open(t, d, akari.Config{MaximumPoolSize: 1})
+			db := p.DB()
+			pid := func() int { return one[int](t, db, "SELECT pg_backend_pid()") }
+			for _, text := range []string{
+				"SELECT setseed(0.5)", "SELECT pg_backup_start('mine', true)", "LOAD 'plpgsql'",
+				"SELECT pg_create_physical_replication_slot('mine', false, true)",
+			} {
+				before := pid()
+				mustExec(t, db, text)
+				if pid() == before {
+					t.Errorf("%s: the next borrower has the same session", text)
+				}
+			}
+			before := p.Stats().SessionResets
+			for _, path := range []string{"SET LOCAL search_path = 'pg_temp'", "SELECT set_config('search_path', 'pg_temp, public', true)"} {
+				tx := begin(t, db)
+				mustExec(t, tx, path)
+				mustExec(t, tx, "CREATE TABLE everybodys (id INT)")
+				if err := tx.Commit(); err != nil {
+					t.Fatal(err)
+				}
+				if n := one[int](t, db, "SELECT count(*) FROM pg_class WHERE relname = 'everybodys'"); n != 0 {
+					t.Errorf("%s: the next borrower sees the temporary table", path)
+				}
+			}
+			if n := p.Stats().SessionResets - before; n != 2 {
+				t.Errorf("%d sessions were reset", n)
+			}
+		})
 	}
 }

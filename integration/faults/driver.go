@@ -66,6 +66,9 @@ func tryHarms(ctx context.Context, p Peer, f *Figures, harms []harm) error {
 		b := &fake{peer: p, server: akaritest.NewServer(akaritest.PqLike)}
 		harmed, err := h.try(ctx, b)
 		b.close()
+		if b.akari != nil {
+			f.Numbers = append(f.Numbers, stillWrong(ctx, b.akari, impossible)...)
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", h.name, err)
 		}

@@ -99,7 +99,6 @@ func (v *verdict) invariants(f Fault) {
 	if v.f.Samples == 0 && v.f.Places > 0 {
 		v.t.Error("nobody has counted the connections at the server")
 	}
-	v.t.Logf("DEBUG max %d of %d in %d samples, %d dials, max %v, ledger %+v", v.f.MaxAtServer, v.f.Places, v.f.Samples, v.f.Dials, v.f.Max, v.f.Ledger)
 	if l := v.f.Left; !l.Nothing() {
 		v.t.Errorf("after Close %d goroutines, %d files and %d connections at the server were left (Close hangs: %v)\n%s",
 			l.Goroutines, l.Files, l.Backends, l.CloseHangs, l.Stacks)

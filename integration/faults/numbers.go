@@ -1,10 +1,21 @@
 package faults
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/akaripool/akari"
 )
+
+// stillWrong says what is wrong with a pool's numbers and does not become right in
+// time.
+func stillWrong(ctx context.Context, p *akari.Pool, look func(akari.Stats) []string) (wrong []string) {
+	until(ctx, closing, func() bool {
+		wrong = look(p.Stats())
+		return len(wrong) == 0
+	})
+	return wrong
+}
 
 // atRest says which numbers of an open pool that nobody uses any more do not add
 // up.

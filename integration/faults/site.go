@@ -13,7 +13,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/akaripool/akari"
 	"github.com/akaripool/akari/akaritest/faultproxy"
 )
 
@@ -294,16 +293,9 @@ func (s *site) close(ctx context.Context, f *Figures) error {
 func (s *site) closePool(ctx context.Context, p pool, f *Figures) error {
 	delete(s.pools, p)
 	sp, _ := p.(*sqlPool)
-	addUp := func(wrong func(akari.Stats) []string) {
-		var now []string
-		if sp != nil && sp.akari != nil && !until(ctx, closing, func() bool {
-			now = wrong(sp.akari.Stats())
-			return len(now) == 0
-		}) {
-			f.Numbers = append(f.Numbers, now...)
-		}
+	if s.peer.Pool == Akari {
+		f.Numbers = append(f.Numbers, stillWrong(ctx, sp.akari, atRest)...)
 	}
-	addUp(atRest)
 	done := make(chan error, 1)
 	go func() { done <- p.close() }()
 	t := time.NewTimer(closing)
@@ -321,7 +313,7 @@ func (s *site) closePool(ctx context.Context, p pool, f *Figures) error {
 	if s.peer.Pool != Akari {
 		return nil // others report connections here that were lost long ago
 	}
-	addUp(impossible)
+	f.Numbers = append(f.Numbers, stillWrong(ctx, sp.akari, impossible)...)
 	return err
 }
 

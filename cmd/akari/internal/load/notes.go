@@ -18,8 +18,11 @@ func (r *run) notes(rep *Report) []string {
 			note("%s: no operation has succeeded", s.name)
 		}
 		if s.dropped > 0 {
-			note("%s: %s operations were due and not begun, all %s workers being busy: the response times are better than what users would have seen",
-				s.name, count(s.dropped), count(int64(r.plan.Workers)))
+			better := ": the response times are better than what users would have seen"
+			if side.Operation.Count == 0 {
+				better = ""
+			}
+			note("%s: %s operations were due and not begun, all %s workers being busy%s", s.name, count(s.dropped), count(int64(r.plan.Workers)), better)
 		}
 		if s.abandoned > 0 {
 			note("%s: the driver has not returned from %s operations, although they were cancelled; they are not in the numbers", s.name, count(int64(s.abandoned)))

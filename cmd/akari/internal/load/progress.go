@@ -78,7 +78,7 @@ func (r *run) progress(sl *slice, now time.Time) progress {
 func (p *progress) numbers() []string {
 	parts := []string{fmt.Sprintf("%3.0f%%", 100*p.elapsed.Seconds()/p.total.Seconds())}
 	switch {
-	case p.perSecond > 0 || p.errors > 0:
+	case p.p99 > 0 || p.errors > 0:
 		parts = append(parts, number(p.perSecond)+"/s", "p99 "+short(p.p99))
 	case p.measuring:
 		parts = append(parts, "no operation yet")

@@ -153,8 +153,8 @@ func (rs *recorders) sum() *recorder {
 	return total
 }
 
-// glance is what progress shows: successes, errors and the 99th percentile of
-// what users would see.
+// glance is what progress shows: successes that have ended in time, errors and
+// the 99th percentile of what users would see.
 func (rs *recorders) glance() (done, failed int64, p99 time.Duration) {
 	h := newHistogram(2)
 	for _, r := range rs.all {
@@ -164,7 +164,7 @@ func (rs *recorders) glance() (done, failed int64, p99 time.Duration) {
 			seen = r.response
 		}
 		h.Merge(seen)
-		done += r.operation.TotalCount()
+		done += r.finished
 		failed += r.failed.TotalCount()
 		r.mu.Unlock()
 	}

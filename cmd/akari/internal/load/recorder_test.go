@@ -62,6 +62,9 @@ func TestOnlyWhatEndedInTimeCountsForThroughput(t *testing.T) {
 	if sum := rs.sum(); sum.finished != 0 || sum.operation.TotalCount() != 1 {
 		t.Errorf("%d finished in time, %d in all, want 0 and 1", sum.finished, sum.operation.TotalCount())
 	}
+	if done, _, p99 := rs.glance(); done != 0 || !around(p99, time.Second) {
+		t.Errorf("progress shows %d and a p99 of %v, want 0 and 1s", done, p99)
+	}
 }
 
 func TestManyWorkersShareRecorders(t *testing.T) {
