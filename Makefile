@@ -23,7 +23,7 @@ evidence: provide ## the long tests: drivers bare and pooled compared, faults of
 short: ## the root module's quick tests
 	go test -race -short ./...
 
-provide: ## find the database servers that the tests need, or install them (Debian, Ubuntu, as root)
+provide: ## find what the tests need, database servers and a C compiler, or install it (Debian, Ubuntu, as root)
 	@cd integration && go run ./provide
 
 lint: fmt vet ## gofmt, vet and golangci-lint, every module

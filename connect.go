@@ -199,7 +199,7 @@ func (p *Pool) inspect(ctx context.Context, e *entry) error {
 	case DialectMySQL:
 		return inspectMySQL(ctx, p, e)
 	case DialectSQLite:
-		return inspectSQLite(ctx, e)
+		return inspectSQLite(ctx, p, e)
 	}
 	return nil
 }

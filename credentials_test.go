@@ -40,6 +40,21 @@ func (d *dsnDriver) Open(dsn string) (driver.Conn, error) {
 	return d.server.Connector().Connect(context.Background())
 }
 
+// dsnContextDriver is one that makes connectors.
+type dsnContextDriver struct{ *dsnDriver }
+
+func (d dsnContextDriver) OpenConnector(dsn string) (driver.Connector, error) {
+	return dsnConnector{d, dsn}, nil
+}
+
+type dsnConnector struct {
+	d   dsnContextDriver
+	dsn string
+}
+
+func (c dsnConnector) Connect(context.Context) (driver.Conn, error) { return c.d.Open(c.dsn) }
+func (c dsnConnector) Driver() driver.Driver                        { return c.d }
+
 func (d *dsnDriver) all() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -54,9 +69,18 @@ func (d *dsnDriver) last() string {
 func registerDSNDriver(t *testing.T) (*dsnDriver, string) {
 	t.Helper()
 	d := &dsnDriver{server: akaritest.NewServer(akaritest.Full)}
+	return d, d.register(false)
+}
+
+// register returns the name that the driver is registered by.
+func (d *dsnDriver) register(connectors bool) string {
 	name := fmt.Sprintf("akaritest credentials %d", registrations.Add(1))
-	sql.Register(name, d)
-	return d, name
+	if connectors {
+		sql.Register(name, dsnContextDriver{d})
+	} else {
+		sql.Register(name, d)
+	}
+	return name
 }
 
 func TestCredentialsAreAskedForAtEachConnect(t *testing.T) {
@@ -101,36 +125,32 @@ func TestCredentialsAreAskedForAtEachConnect(t *testing.T) {
 }
 
 func TestCredentialsAreAskedForOnceForEachOfSeveralConnections(t *testing.T) {
-	within(t, func(t *testing.T) {
-		d, name := registerDSNDriver(t)
-		akaritest.Verify(t, d.server)
-		var asked atomic.Int64
-		p, err := akari.Open(t.Context(), name, "postgres://db/app", akari.Config{
-			MaximumPoolSize: 3, Logger: quiet,
-			Credentials: func(context.Context) (akari.Credentials, error) {
-				return akari.Credentials{Username: "app", Password: fmt.Sprint("token", asked.Add(1))}, nil
-			},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer p.Close()
-		for round := 1; round <= 3; round++ {
-			settle(time.Second)
-			if n := asked.Load(); n != int64(3*round) || d.server.Calls(akaritest.OpConnect) != 3*round {
-				t.Errorf("asked %d times for %d connects, want %d", n, d.server.Calls(akaritest.OpConnect), 3*round)
+	for _, connectors := range []bool{false, true} {
+		within(t, func(t *testing.T) {
+			d := &dsnDriver{server: akaritest.NewServer(akaritest.Full)}
+			akaritest.Verify(t, d.server)
+			var asked atomic.Int64
+			p, err := akari.Open(t.Context(), d.register(connectors), "postgres://db/app", akari.Config{
+				MaximumPoolSize: 3, Logger: quiet,
+				Credentials: func(context.Context) (akari.Credentials, error) {
+					return akari.Credentials{Username: "app", Password: fmt.Sprint("token", asked.Add(1))}, nil
+				},
+			})
+			if err != nil {
+				t.Fatal(err)
 			}
-			p.Evict()
-		}
-		settle(time.Second)
-		used := map[string]bool{}
-		for _, dsn := range d.all() {
-			used[dsn] = true
-		}
-		if len(used) != 12 {
-			t.Errorf("connected as %v, want 12 tokens, each once", used)
-		}
-	})
+			defer p.Close()
+			for round := 1; round <= 3; round++ {
+				settle(time.Second)
+				used := d.all()
+				slices.Sort(used)
+				if n := int(asked.Load()); n != 3*round || len(used) != n || len(slices.Compact(used)) != n {
+					t.Errorf("asked %d times, want %d, and connected with %v", n, 3*round, used)
+				}
+				p.Evict()
+			}
+		})
+	}
 }
 
 func TestCredentialsProviderThatFailsIsAFailureToOpen(t *testing.T) {

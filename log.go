@@ -47,7 +47,7 @@ func fire[E any](p *Pool, f func(E), event func() E) {
 
 // notices are what the log has said and need not say again, or not so soon.
 type notices struct {
-	cannotPing, pooler, unknown, facade sync.Once
+	cannotPing, pooler, unknown, facade, inMemory sync.Once
 
 	invalid sparing // failed validations
 	broken  sparing // connections lost in use

@@ -454,3 +454,44 @@ func registered(s *akaritest.Server) string {
 	sql.Register(name, s.Driver())
 	return name
 }
+
+// database/sql takes ErrBadConn for a reason to try again: a caller would wait
+// for its connection three times as long as it should.
+func TestConnectThatSaysBadConnIsNotTriedAgainByDatabaseSQL(t *testing.T) {
+	for name, err := range map[string]error{
+		"itself":  driver.ErrBadConn,
+		"wrapped": fmt.Errorf("dial: %w", driver.ErrBadConn),
+	} {
+		for op, do := range map[string]func(context.Context, *sql.DB) error{
+			"Exec": func(ctx context.Context, db *sql.DB) error { _, err := db.ExecContext(ctx, "GET x"); return err },
+			"Ping": func(ctx context.Context, db *sql.DB) error { return db.PingContext(ctx) },
+			"Conn": func(ctx context.Context, db *sql.DB) error {
+				c, err := db.Conn(ctx)
+				if err != nil {
+					return err
+				}
+				defer c.Close()
+				_, err = c.ExecContext(ctx, "GET x")
+				return err
+			},
+		} {
+			t.Run(op+"/"+name, func(t *testing.T) {
+				within(t, func(t *testing.T) {
+					cfg := quietKeeping
+					cfg.MaximumPoolSize, cfg.ConnectionTimeout = 2, time.Second
+					b := newBench(t, akaritest.Full, cfg)
+					b.server.Inject(akaritest.OpConnect, akaritest.Fault{Err: err})
+					start := time.Now()
+					got := do(t.Context(), b.DB())
+					ae := acquireError(t, got)
+					if errors.Is(got, driver.ErrBadConn) || ae.Cause == nil || !contains(got.Error(), err.Error()) {
+						t.Errorf("got %v", got)
+					}
+					if took := time.Since(start); took != time.Second {
+						t.Errorf("after %v", took)
+					}
+				})
+			})
+		}
+	}
+}

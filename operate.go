@@ -41,7 +41,7 @@ func (p *Pool) EvictConn(id uint64) bool {
 
 // Suspend holds all callers that ask for a connection from now on, until Resume,
 // their time-out or the end of their context. Connections in use stay so, and
-// none is opened. With FailIfSuspended callers fail at once. It reports whether
+// none is opened, but for those that are on their way. With FailIfSuspended callers fail at once. It reports whether
 // the pool was running.
 //
 // A fail-over by hand: Suspend, change the database or the credentials, Evict,
@@ -189,8 +189,9 @@ func (p *Pool) shut() {
 
 // Shutdown closes the pool and waits for the connections in use to be returned,
 // until ctx ends. Then it cuts off those that are left, as far as their driver
-// lets the pool at the socket, and returns an error that tells how many. New
-// callers and those that wait are refused at once.
+// lets the pool at the socket, and returns an error that tells how many: their
+// statements and commits fail as after the loss of a connection, see
+// ErrOutcomeUnknown. New callers and those that wait are refused at once.
 func (p *Pool) Shutdown(ctx context.Context) error {
 	p.shut()
 	if n := p.bag.Total(); n > 0 {

@@ -2,7 +2,6 @@ package akari_test
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"sync"
@@ -392,6 +391,11 @@ func TestCloseInEveryState(t *testing.T) {
 						if _, err := b.Acquire(t.Context()); !errors.Is(err, akari.ErrPoolClosed) {
 							t.Errorf("got %v", err)
 						}
+						for _, line := range []string{"Shutdown initiated...", "Shutdown completed."} {
+							if n := b.log.count(line); n != 1 {
+								t.Errorf("%q is in the log %d times", line, n)
+							}
+						}
 					})
 				})
 			}
@@ -442,76 +446,5 @@ func TestCloseOfADriverThatHangsHoldsUpNobody(t *testing.T) {
 		hung.Release()
 		b.want(2, 0, 2, 0)
 		b.most = 4 // the maximum cannot be kept when the driver does not close
-	})
-}
-
-func TestConnectionsBeingOpenedMindWhatAnOperatorDoes(t *testing.T) {
-	for name, c := range map[string]struct {
-		do     func(*bench)
-		closed akari.CloseReason
-		total  int
-	}{
-		"a lower maximum": {func(b *bench) {
-			s := b.Settings()
-			s.MaximumPoolSize = 1
-			if err := b.Apply(s); err != nil {
-				b.t.Fatal(err)
-			}
-		}, akari.CloseSurplus, 1},
-		"Evict": {func(b *bench) { b.Evict() }, akari.CloseEvicted, 4},
-	} {
-		t.Run(name, func(t *testing.T) {
-			within(t, func(t *testing.T) {
-				b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: 4, InitializationFailTimeout: akari.DontTry})
-				b.server.Inject(akaritest.OpConnect, akaritest.Fault{Delay: 10 * time.Second})
-				b.most = 4
-				settle(time.Second)
-				opening := b.Stats().Opening
-				if opening == 0 {
-					t.Fatal("nothing is being opened")
-				}
-				c.do(b)
-				settle(time.Minute)
-				s := b.Stats()
-				if s.Total != c.total || s.Closed[c.closed] == 0 {
-					t.Errorf("%d connections, %d closed: %v", s.Total, s.Closed[c.closed], s.Closed)
-				}
-				for range s.Total { // and none of the first ones
-					held := b.acquire()
-					defer held.Release()
-					if id := held.Info().ID; c.closed == akari.CloseEvicted && id <= uint64(opening) {
-						t.Errorf("connection %d is still there", id)
-					}
-				}
-			})
-		})
-	}
-}
-
-func TestConnectionBeingCleanedMindsALowerMaximum(t *testing.T) {
-	within(t, func(t *testing.T) {
-		b := newBench(t, akaritest.PgxLike, akari.Config{MaximumPoolSize: 3, Dialect: akari.DialectPostgreSQL, SessionReset: akari.ResetOff})
-		b.want(3, 0, 3, 0)
-		b.most = 3
-		conns := []*sql.Conn{b.conn(), b.conn(), b.conn()}
-		for _, c := range conns {
-			if _, err := c.ExecContext(t.Context(), "BEGIN"); err != nil {
-				t.Fatal(err)
-			}
-		}
-		b.server.Inject(akaritest.OpExec, akaritest.Fault{Delay: time.Second})
-		for _, c := range conns {
-			c.Close()
-		}
-		settle(0)
-		s := b.Settings()
-		s.MaximumPoolSize = 1
-		if err := b.Apply(s); err != nil {
-			t.Fatal(err)
-		}
-		settle(time.Minute)
-		if n := b.Stats().Total; n != 1 {
-			t.Errorf("%d connections", n)
-		}
 	})
 }

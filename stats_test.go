@@ -120,6 +120,11 @@ func TestEveryFieldOfStatsTellsTheTruth(t *testing.T) {
 			time.AfterFunc(400*time.Millisecond, cancel)
 			b.Acquire(ctx)
 		}, want: fields{"AcquireCanceled": int64(1), "WaitTime": 400 * time.Millisecond, "AcquireWaited": int64(1), "AcquireTimeouts": int64(0), "AcquireRejected": int64(0)}},
+		{name: "too many wait", change: func(c *akari.Config) { c.MinimumIdle, c.MaxWaiters = 2, 1 }, do: func(t *testing.T, b *bench) {
+			b.holdAll(2)
+			b.wait(1)
+			b.Acquire(t.Context()) // is refused, and does not wait
+		}, want: fields{"AcquireRejected": int64(1), "AcquireWaited": int64(0), "Waiting": 1}},
 		{name: "refused for each reason", change: func(c *akari.Config) { c.MinimumIdle, c.MaxWaiters, c.FailIfSuspended = 2, 1, true }, do: func(t *testing.T, b *bench) {
 			b.holdAll(2)
 			b.wait(1) // will be told that the pool is closed

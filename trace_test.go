@@ -3,6 +3,7 @@ package akari_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"reflect"
 	"strings"
@@ -123,12 +124,15 @@ func (m *meddler) meddle() {
 	p.DBStats()
 	p.DB().Stats()
 	_ = p.Apply(p.Settings())
-	p.Evict()
+	if m.times.Load() < 20 { // or nothing else would happen
+		p.Evict()
+	}
 	p.EvictConn(1)
 	p.Suspend()
 	p.Resume()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 	defer cancel()
+	_, _ = p.DB().ExecContext(ctx, fmt.Sprintf("SELECT %d", m.times.Load()))
 	if c, err := p.Acquire(ctx); err == nil {
 		c.Release()
 	}
@@ -146,15 +150,16 @@ func (l meddlingLog) Handle(ctx context.Context, r slog.Record) error {
 	return l.logBook.Handle(ctx, r)
 }
 
-// everything has each event of a Trace happen, in a pool of one connection whose
+// everything has each event of a Trace happen, in a pool of two connections whose
 // events may be meddled with.
 func everything(t *testing.T, b *bench) {
 	b.server.Define("SELECT 1", "GET x")
 	b.DB().Exec("SELECT 1")
-	c := b.acquire()
+	held := b.holdAll(2)
 	b.Acquire(t.Context())
+	held[0].Release() // there is one for those who meddle
 	settle(10 * time.Second)
-	c.Release()
+	held[1].Release()
 	settle(time.Second)
 	for range 2 { // the first may have been evicted
 		b.DB().Exec("SELECT 1")
@@ -201,7 +206,7 @@ func TestNothingOfTheUsersIsCalledUnderALock(t *testing.T) {
 			within(t, func(t *testing.T) {
 				m := &meddler{}
 				cfg := akari.Config{
-					MaximumPoolSize: 1, ConnectionTimeout: time.Second, LeakDetectionThreshold: 10 * time.Second,
+					MaximumPoolSize: 2, ConnectionTimeout: time.Second, LeakDetectionThreshold: 10 * time.Second,
 					KeepaliveTime: time.Minute, Dialect: akari.DialectMySQL,
 				}
 				set(&cfg, m)

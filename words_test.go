@@ -165,6 +165,9 @@ var words = []struct {
 	{on: "a driver without Pinger", profile: akaritest.NcrucesLike, lines: []string{
 		"WARN test - The driver conn cannot ping; set ConnectionTestQuery, or dead connections are noticed only when a statement fails",
 	}},
+	{on: "SQLite in memory", change: func(c *akari.Config) { c.Dialect = akari.DialectSQLite }, lines: []string{
+		"WARN test - The SQLite database is in memory: unless its name says cache=shared every connection has one of its own. Set MaximumPoolSize to 1 and MaxLifetime to Disabled",
+	}},
 	{on: "SetMaxOpenConns on the facade", do: func(b *bench) {
 		b.DB().SetMaxOpenConns(7)
 		settle(time.Minute)
@@ -223,7 +226,9 @@ func TestLogSaysInKnownWordsWhatHappens(t *testing.T) {
 				if c.profile.Name != "" {
 					profile = c.profile
 				}
-				b := newBench(t, profile, cfg)
+				server := akaritest.NewServer(profile)
+				server.Define("PRAGMA database_list", "ROWS 0")
+				b := newBenchOn(t, server, cfg)
 				b.most = 4
 				synctest.Wait()
 				before := numbers.ReplaceAllString(b.log.String(), "${1}N")
@@ -238,6 +243,9 @@ func TestLogSaysInKnownWordsWhatHappens(t *testing.T) {
 					} else if c.do != nil && contains(before, line) {
 						t.Errorf("%q is said for nothing", line)
 					}
+				}
+				if n := b.log.count("Added connection"); n != int(b.Stats().Opened) {
+					t.Errorf("%d connections were opened, the log tells of %d", b.Stats().Opened, n)
 				}
 				for reason := range b.Stats().Closed {
 					closed[reason] = true

@@ -1,5 +1,6 @@
-// Provide sees to it that the database servers which the tests need are on the
-// machine: it finds them, or, on Debian and Ubuntu as root, installs them.
+// Provide sees to it that what the tests need is on the machine, the database
+// servers and a C compiler for the race detector: it finds them, or, on Debian
+// and Ubuntu as root, installs them.
 // Where it can do neither it says in one line what is missing.
 package main
 
@@ -31,4 +32,10 @@ func main() {
 		}
 		fmt.Printf("%-10s %s\n", k, path)
 	}
+	path, err := compiler(ctx)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	fmt.Printf("%-10s %s\n", "compiler", path)
 }

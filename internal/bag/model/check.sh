@@ -34,8 +34,8 @@ search() {
 	esac
 	# shellcheck disable=SC2086 # lists of options
 	spin -a $1 "$model" >out 2>&1 &&
-		gcc $optimise -w -DCOLLAPSE -DMEMLIM=3500 $kind -o pan pan.c >out 2>&1 &&
-		./pan -m5000000 -w22 $options >out 2>&1
+		gcc $optimise -w -DCOLLAPSE -DMEMLIM="${memory:-3500}" $kind -o pan pan.c >out 2>&1 &&
+		./pan -m"${depth:-5000000}" -w22 $options >out 2>&1
 }
 
 # verdict: what out says: holds, caught (by which error), or why neither.
@@ -85,6 +85,7 @@ configurations() {
 	run 'stripes apart 2x2' holds "$(size 2 2) -DCANCEL -DTIMEOUT -DFINE"
 	run 'three stripes 2x2' holds "$(size 2 2) -DCANCEL -DTIMEOUT -DSTRIPES=3"
 	run 'liveness 2x2'     holds "$(size 2 2) -DLIVENESS"
+	run 'liveness 3x1'     holds "$(size 3 1) -DLIVENESS"
 }
 
 long() {
@@ -93,7 +94,7 @@ long() {
 	run 'replace 3x1+1'     holds "$(size 3 1) -DSPARE=1 -DCANCEL -DRETAIN"
 	run 'keeper 2x2'        holds "$(size 2 2) -DCANCEL -DKEEPERS=1"
 	run 'stripes apart 3x2' holds "$(size 3 2) -DCANCEL -DFINE"
-	run 'liveness 3x1'      holds "$(size 3 1) -DLIVENESS"
+	depth=30000000 memory=9000
 	run 'liveness 3x2'      holds "$(size 3 2) -DLIVENESS"
 }
 

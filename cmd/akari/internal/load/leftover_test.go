@@ -64,7 +64,7 @@ func TestNewTemporaryDatabaseIsNotSwept(t *testing.T) {
 			}
 		}
 	})
-	for range 300 {
+	for range 5000 {
 		folder, unlock, err := newTemporary(in)
 		if err != nil {
 			t.Fatal(err)

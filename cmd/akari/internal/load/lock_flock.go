@@ -10,7 +10,7 @@ import (
 // lockFolder locks a folder until the file returned is closed, at the latest by
 // the end of the process. If another has the lock it waits for it, or fails.
 func lockFolder(path string, wait bool) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_DIRECTORY, 0)
 	if err != nil {
 		return nil, err
 	}
