@@ -33,8 +33,7 @@ fmt:
 	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
 
 vet:
-	@set -e; for m in $(PRESENT); do (cd $$m && go vet ./...); done
-	GOARCH=386 go vet ./...
+	@set -e; for m in $(PRESENT); do (cd $$m && go vet ./... && GOARCH=386 go vet ./...); done
 
 invariants: ## the root module's tests with its invariant checks compiled in
 	go test -race -timeout 20m -tags invariants ./...

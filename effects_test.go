@@ -104,3 +104,14 @@ func TestTextsAreLookedAtFromManyGoroutines(t *testing.T) {
 		t.Errorf("%d texts are kept", n)
 	}
 }
+
+// Drivers that prepare every parametrised query anew, or not at all, gain by
+// statements that the pool keeps; pgx keeps its own.
+func TestStatementsOfDriversThatPrepareEachTimeAreKept(t *testing.T) {
+	for _, pr := range profiles {
+		want := map[string]int{"pq": 100, "mysql": 100}[pr.name]
+		if pr.statementCache != want || new(Pool).caches(&pr.profile) != (want > 0) {
+			t.Errorf("%s: %d statements are kept, want %d", pr.name, pr.statementCache, want)
+		}
+	}
+}

@@ -356,7 +356,7 @@ func (p *Pool) passGate(b *budget) error {
 	if p.gate.now() == gateSuspended && p.cfg.FailIfSuspended {
 		return p.sentAway(b, ErrPoolSuspended)
 	}
-	b.waited = true
+	b.waited = p.gate.now() == gateSuspended
 	p.held.Add(1)
 	err := p.gate.wait(b.ctx, max(b.timeout, 0))
 	p.held.Add(-1)

@@ -361,3 +361,17 @@ func TestDBStatsMeansWhatItMeansInDatabaseSQL(t *testing.T) {
 	}
 	everyFieldIsIn[sql.DBStats](t, wanted)
 }
+
+func TestCallerOfAClosedPoolHasNotWaited(t *testing.T) {
+	within(t, func(t *testing.T) {
+		b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: 1})
+		b.want(1, 0, 1, 0)
+		b.Close()
+		if _, err := b.Acquire(t.Context()); !errors.Is(err, akari.ErrPoolClosed) {
+			t.Error(err)
+		}
+		if s := b.Stats(); s.AcquireWaited != 0 || s.AcquireRejected != 1 {
+			t.Errorf("%d have waited, %d were refused", s.AcquireWaited, s.AcquireRejected)
+		}
+	})
+}

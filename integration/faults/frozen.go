@@ -12,8 +12,9 @@ var frozen = Fault{
 	Name: "Server frozen (SIGSTOP) for 5 s",
 	Measured: "50 callers, two of whom write, without pause through a pool of 20, each call with 500 ms of time; " +
 		"late is a call that took more than 650 ms",
-	Wanted: "no caller beyond its time",
-	Peers:  onServers,
+	Wanted:  "no caller beyond its time",
+	Peers:   onServers,
+	unheard: true,
 	try: func(ctx context.Context, s *site, f *Figures) error {
 		const size, workers = 20, 50
 		const patience, allowed = 500 * time.Millisecond, 650 * time.Millisecond

@@ -115,8 +115,8 @@ func (s *site) settle(ctx context.Context) error {
 	return err
 }
 
-// warm opens the watcher's connections, so that they count before as they do
-// after.
+// warm has the watcher's connections answer, so that they count before as they do
+// after: pgx reads in the background when a write takes long.
 func (n *node) warm(ctx context.Context) error {
 	a, err := n.admin.Conn(ctx)
 	if err != nil {
@@ -126,7 +126,7 @@ func (n *node) warm(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, a.Close())
 	}
-	return errors.Join(a.Close(), b.Close())
+	return errors.Join(a.PingContext(ctx), b.PingContext(ctx), a.Close(), b.Close())
 }
 
 // away is the data source that leads through the proxy, as a user without
@@ -279,6 +279,11 @@ func (s *site) close(ctx context.Context, f *Figures) error {
 	errs = append(errs, s.audit(ctx, f)) // nothing is under way any more
 	now := s.before
 	if !until(ctx, closing, func() bool {
+		for _, n := range []*node{s.node, s.next} {
+			if n != nil {
+				_ = n.warm(ctx)
+			}
+		}
 		now = countNow()
 		return now.goroutines <= s.before.goroutines && now.files <= s.before.files
 	}) {

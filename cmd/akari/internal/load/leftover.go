@@ -11,14 +11,17 @@ import (
 // follow. Each is locked by its process until that ends, in whatever way.
 const temporaryName = "akari-load-sqlite-"
 
+// locker is the type of lockFolder.
+type locker func(path string, wait bool) (*os.File, error)
+
 // newTemporary makes and locks a folder. Where folders cannot be locked no other
 // run can lock it either, and so none removes it.
-func newTemporary(in string) (folder string, unlock func(), err error) {
+func newTemporary(in string, lock locker) (folder string, unlock func(), err error) {
 	for range 100 {
 		if folder, err = os.MkdirTemp(in, temporaryName); err != nil {
 			return "", nil, err
 		}
-		f, err := lockFolder(folder, true)
+		f, err := lock(folder, true)
 		if err != nil && !os.IsNotExist(err) {
 			return folder, func() {}, nil
 		}

@@ -3,16 +3,16 @@
 package load
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"testing"
 )
 
 func TestOnlyTemporaryDatabasesThatNobodyUsesAreSwept(t *testing.T) {
 	in := t.TempDir()
-	used, unlock, err := newTemporary(in)
+	used, unlock, err := newTemporary(in, lockFolder)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,32 +50,44 @@ func TestOnlyTemporaryDatabasesThatNobodyUsesAreSwept(t *testing.T) {
 }
 
 // Between its making and its locking a folder looks like one that nobody uses.
-func TestNewTemporaryDatabaseIsNotSwept(t *testing.T) {
-	in := t.TempDir()
-	stop := make(chan struct{})
-	var sweeper sync.WaitGroup
-	sweeper.Go(func() {
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-				sweepTemporary(in)
+func TestTemporaryDatabaseSweptBeforeItWasLockedIsMadeAnew(t *testing.T) {
+	for name, swept := range map[string]func(path string) (*os.File, error){
+		"before it was opened": func(path string) (*os.File, error) {
+			os.RemoveAll(path)
+			return lockFolder(path, true)
+		},
+		"before it was locked": func(path string) (*os.File, error) {
+			f, err := lockFolder(path, true)
+			os.RemoveAll(path)
+			return f, err
+		},
+	} {
+		calls := 0
+		folder, unlock, err := newTemporary(t.TempDir(), func(path string, wait bool) (*os.File, error) {
+			if calls++; calls == 1 {
+				return swept(path)
 			}
-		}
-	})
-	for range 5000 {
-		folder, unlock, err := newTemporary(in)
+			return lockFolder(path, wait)
+		})
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("%s: %v", name, err)
 		}
-		if err := os.WriteFile(filepath.Join(folder, temporaryFileName), nil, 0o600); err != nil {
-			t.Fatal(err)
+		if _, err := os.Stat(folder); err != nil || calls != 2 {
+			t.Errorf("%s: %v after %d attempts", name, err, calls)
 		}
 		unlock()
 	}
-	close(stop)
-	sweeper.Wait()
+}
+
+func TestTemporaryDatabaseWithoutLocks(t *testing.T) {
+	folder, unlock, err := newTemporary(t.TempDir(), func(string, bool) (*os.File, error) { return nil, errors.ErrUnsupported })
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock()
+	if _, err := os.Stat(folder); err != nil {
+		t.Error(err)
+	}
 }
 
 func names(t *testing.T, in string) []string {

@@ -112,7 +112,7 @@ func (t Target) begin(ctx context.Context, plan *Plan, con *Console) (*database,
 // temporaryFile makes a SQLite database in a folder of its own.
 func temporaryFile(con *Console) (*database, error) {
 	sweepTemporary(os.TempDir())
-	folder, unlock, err := newTemporary(os.TempDir())
+	folder, unlock, err := newTemporary(os.TempDir(), lockFolder)
 	if err != nil {
 		return nil, fmt.Errorf("there is no place for a temporary database: %w", err)
 	}
