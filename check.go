@@ -111,11 +111,12 @@ func (p *Pool) reset(ctx context.Context, e *entry, b *budget, now int64) error 
 const maxRefusals = 3
 
 func resetSession(ctx context.Context, c driver.Conn) (panicked bool, err error) {
-	panicked = true
+	returned := false
+	defer func() { panicked = !returned }()
 	defer recoverTo(&err, "ResetSession")
 	err = c.(driver.SessionResetter).ResetSession(ctx)
-	panicked = false
-	return panicked, err
+	returned = true
+	return false, err
 }
 
 // foundDead closes a connection that turned out to be dead, and suspects those
