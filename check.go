@@ -96,9 +96,10 @@ func (p *Pool) reset(ctx context.Context, e *entry, b *budget, now int64) error 
 		p.putBack(e)
 		return err
 	}
-	b.refused++
-	if e.uses.Load() == 0 || b.refused >= maxRefusals {
+	if e.uses.Load() == 0 {
 		p.opener.refused(err)
+	}
+	if b.refused++; b.refused >= maxRefusals {
 		p.retire(e, CloseDead)
 		return err
 	}

@@ -22,6 +22,9 @@ func (p *Pool) retire(e *entry, reason CloseReason) {
 		late := time.AfterFunc(closeGrace, free)
 		defer late.Stop()
 		defer free()
+		if e.caps.profile.deafToContext && e.probes.socket != nil && e.kept == nil {
+			e.kept = again(e.probes.socket) // lib/pq's Close does not wait for the server either
+		}
 		p.closeDriver(e)
 		e.awaitGone()
 	})

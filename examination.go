@@ -126,11 +126,12 @@ func (x *examination) conclude(start int64, err error) {
 	close(x.done)
 }
 
-var errGaveWay = errors.New("no answer while others waited")
+var errGaveWay = errors.New("no answer in time, or while others waited")
 
 // giveWay gives the connection up if callers wait, nothing else can serve them,
 // and it is likely that a new connection would: one was opened since this one
-// fell silent, or none is being tried.
+// fell silent, or none is being tried. A driver that does not mind the end of the
+// validation's time loses it in any case.
 func (x *examination) giveWay() {
 	p := x.p
 	x.mu.Lock()
@@ -139,7 +140,8 @@ func (x *examination) giveWay() {
 	if settled {
 		return
 	}
-	if p.bag.Waiting() == 0 || p.bag.Idle() > 0 || !p.opener.wouldServe(x.started) {
+	overdue := time.Since(x.started) >= later(p.live.Load().ValidationTimeout, closeGrace)
+	if !overdue && (p.bag.Waiting() == 0 || p.bag.Idle() > 0 || !p.opener.wouldServe(x.started)) {
 		timer.Reset(slowAnswer / 5)
 		return
 	}

@@ -435,3 +435,19 @@ func TestDriverThatCannotPingIsAskedByQuery(t *testing.T) {
 		}
 	})
 }
+
+func TestKeepaliveThatHangsEndsWithTheValidationsTime(t *testing.T) {
+	within(t, func(t *testing.T) {
+		b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: 1, KeepaliveTime: 30 * time.Second, ValidationTimeout: time.Second})
+		b.want(1, 0, 1, 0)
+		in := b.server.Inject(akaritest.OpPing, akaritest.Fault{Times: 1, Hang: true, IgnoreContext: true})
+		defer in.Release()
+		b.most = 2 // no place is kept for what hangs
+		settle(40 * time.Second)
+		if s := b.Stats(); s.Idle != 1 || s.Closed[akari.CloseDead] != 1 {
+			t.Errorf("%d idle, %d found dead", s.Idle, s.Closed[akari.CloseDead])
+		}
+		in.Release()
+		settle(time.Second)
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"net"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -16,6 +17,7 @@ type probes struct {
 	cleanedUp chan struct{} // closed once a connection that the driver closes in the background is really gone
 	forget    func(context.Context) error
 	drain     func() bool // drops notifications that the driver has received and nobody has asked for; false if there is no end of them
+	cancel    func()      // asks the server to cancel what runs on the connection, within abortGrace
 	backendID uint64      // the server's number for the connection, from the handshake
 	socket    net.Conn    // the bottom one, below TLS
 	// wholeStatements: lib/pq was told by binary_parameters to send parametrised
@@ -93,6 +95,9 @@ func probePq(conn driver.Conn) (p probes) {
 	}
 	if s, ok := hidden[net.Conn](field(c, "c")); ok {
 		p.setSocket(s)
+	}
+	if key := field(c, "secretKey"); p.socket != nil && key.IsValid() && key.Kind() == reflect.Slice && key.Type().Elem().Kind() == reflect.Uint8 {
+		p.cancel = cancelRequest(p.socket.RemoteAddr(), uint32(p.backendID), slices.Clone(key.Bytes()))
 	}
 	if v, ok := innermost(conn).(driver.Validator); ok { // of lib/pq an atomic read, allowed at any time
 		p.closed = func() bool { return !v.IsValid() }

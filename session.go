@@ -456,7 +456,7 @@ func (s *session) ExecContext(ctx context.Context, query string, args []driver.N
 		st, err := s.cached(ctx, &c, query, args)
 		harmless := err != nil
 		if err == nil {
-			during, watch := s.watch(ctx, c.e)
+			during, watch := s.watchStatement(ctx, c.e, st != nil)
 			if st != nil {
 				res, err = execPrepared(during, st, args)
 			} else {
@@ -487,7 +487,7 @@ func (s *session) QueryContext(ctx context.Context, query string, args []driver.
 		st, err := s.cached(ctx, &c, query, args)
 		harmless := err != nil
 		if err == nil {
-			during, watch := s.watch(ctx, c.e)
+			during, watch := s.watchStatement(ctx, c.e, st != nil)
 			if st != nil {
 				rows, err = queryPrepared(during, st, args)
 			} else {

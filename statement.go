@@ -396,7 +396,7 @@ func (h *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (drive
 		p, err := h.statement(ctx, &c)
 		harmless := err != nil
 		if err == nil {
-			during, watch := s.watch(ctx, c.e)
+			during, watch := s.watchStatement(ctx, c.e, p != nil)
 			if p == nil {
 				res, err = execOn(during, c.e, h.text, args)
 			} else {
@@ -424,7 +424,7 @@ func (h *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driv
 		p, err := h.statement(ctx, &c)
 		harmless := err != nil
 		if err == nil {
-			during, watch := s.watch(ctx, c.e)
+			during, watch := s.watchStatement(ctx, c.e, p != nil)
 			if p == nil {
 				rows, err = queryOn(during, c.e, h.text, args)
 			} else {

@@ -2,7 +2,10 @@ package akari
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"io"
+	"net"
 	"sync/atomic"
 	"time"
 )
@@ -62,6 +65,45 @@ func (s *session) watch(ctx context.Context, e *entry) (context.Context, endWatc
 		}
 		s.late = s.late || ctx.Err() != nil
 		close(returned)
+	}
+}
+
+// watchStatement is watch for a statement. If it is prepared lib/pq would ask the
+// server to cancel it, and wait for as long as the server, frozen say, does not
+// take the request. So the pool asks, and the driver knows of no context.
+func (s *session) watchStatement(ctx context.Context, e *entry, prepared bool) (context.Context, endWatch) {
+	during, watch := s.watch(ctx, e)
+	if !prepared || watch == nil || e.probes.cancel == nil || e.caps.profile.hangsUp {
+		return during, watch
+	}
+	stop := context.AfterFunc(ctx, func() { s.p.spawn(e.probes.cancel) })
+	return context.WithoutCancel(ctx), func() {
+		stop()
+		watch()
+	}
+}
+
+// cancelRequest is PostgreSQL's: sent on a connection of its own, which the server
+// closes once it has passed it on. It needs no TLS.
+func cancelRequest(to net.Addr, pid uint32, key []byte) func() {
+	const code = 80877102
+	request := binary.BigEndian.AppendUint32(nil, uint32(12+len(key)))
+	request = binary.BigEndian.AppendUint32(request, code)
+	request = binary.BigEndian.AppendUint32(request, pid)
+	request = append(request, key...)
+	return func() {
+		end := time.Now().Add(abortGrace)
+		c, err := net.DialTimeout(to.Network(), to.String(), abortGrace)
+		if err != nil {
+			return // the socket will be closed, see watch
+		}
+		defer func() { _ = c.Close() }()
+		if c.SetDeadline(end) != nil {
+			return
+		}
+		if _, err := c.Write(request); err == nil {
+			_, _ = io.Copy(io.Discard, c)
+		}
 	}
 }
 

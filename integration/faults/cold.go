@@ -34,7 +34,7 @@ var cold = Fault{
 		return nil
 	},
 	tell: func(f Figures) string {
-		return fmt.Sprintf("%s; first %s, half %s, last %s%s", bold(f.Dials > someMore || f.MaxAtServer > 50, thousands(f.Dials)+" connections"),
+		return fmt.Sprintf("%s; first %s, half %s, last %s%s", bold(f.Dials > someMore || f.MaxAtServer > 50+leaving, thousands(f.Dials)+" connections"),
 			sayTime(f.Recovered), sayTime(f.P50), sayTime(f.Max), sayAnyErrors(f))
 	},
 }

@@ -25,9 +25,7 @@ var frozen = Fault{
 		seen := newWell(workers)
 		c := newCrowd(ctx, workers, patience, time.Millisecond, seen.noting(func(ctx context.Context, w int) error {
 			if w < writers {
-				// Without parameters: where lib/pq has prepared a statement it
-				// returns only when the server has taken its cancellation.
-				return s.ledger.writeLiteral(ctx, p)
+				return s.ledger.write(ctx, p, s.peer)
 			}
 			var n int
 			return p.get(ctx, &n, "SELECT COUNT(*) FROM other")

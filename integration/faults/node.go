@@ -138,6 +138,10 @@ const (
 	closely = 3 * time.Millisecond
 )
 
+// leaving is how many connections may be counted that the server has hung up on
+// and not struck off its list yet.
+const leaving = 2
+
 // watch counts the connections at the server every so often, until stop is
 // called, which returns the most there were and how often they were counted. A
 // server that is down is no error: then there is nothing to count.
