@@ -378,6 +378,12 @@ func (s *session) rebind() {
 // operation and without a context, so a connection is not waited for here: if
 // there is none yet the argument is converted when the operation has one.
 func (s *session) CheckNamedValue(nv *driver.NamedValue) error {
+	return s.check(nv, true)
+}
+
+// check is CheckNamedValue. With whole it does what database/sql would do for an
+// argument that the driver has no opinion of.
+func (s *session) check(nv *driver.NamedValue, whole bool) error {
 	if s.e == nil {
 		caps := s.p.caps.Load()
 		if caps != nil && !caps.namedValueChk {
@@ -396,7 +402,7 @@ func (s *session) CheckNamedValue(nv *driver.NamedValue) error {
 	if s.e.caps.namedValueChk {
 		err = s.e.conn.(driver.NamedValueChecker).CheckNamedValue(nv)
 	}
-	if err == driver.ErrSkip {
+	if err == driver.ErrSkip && whole {
 		err = byDefault(nv)
 	}
 	s.inCall = false

@@ -511,13 +511,16 @@ func (h *stmt) bound() (driver.Stmt, bool) {
 
 // CheckNamedValue lets the driver's statement convert an argument, or else its
 // connection.
-func (h *stmt) CheckNamedValue(nv *driver.NamedValue) error {
+func (h *stmt) CheckNamedValue(nv *driver.NamedValue) error { return h.check(nv, true) }
+
+// check is CheckNamedValue, see session.check.
+func (h *stmt) check(nv *driver.NamedValue, whole bool) error {
 	s := h.s
-	if !h.checks && s.e == nil {
-		h.bound() // the context of this use is that of the operation
-	}
 	if !h.checks {
-		return s.CheckNamedValue(nv)
+		if s.e == nil {
+			h.bound() // the context of this use is that of the operation
+		}
+		return s.check(nv, whole)
 	}
 	st, ok := h.bound()
 	if !ok {
@@ -526,7 +529,7 @@ func (h *stmt) CheckNamedValue(nv *driver.NamedValue) error {
 	defer s.guard()
 	s.inCall = true
 	err := st.(driver.NamedValueChecker).CheckNamedValue(nv)
-	if err == driver.ErrSkip {
+	if err == driver.ErrSkip && whole {
 		err = byDefault(nv)
 	}
 	s.inCall = false
@@ -559,18 +562,5 @@ func (h convertingStmt) ColumnConverter(i int) driver.ValueConverter {
 	return c
 }
 
-// CheckNamedValue leaves to ColumnConverter what the driver does not check.
-func (h convertingStmt) CheckNamedValue(nv *driver.NamedValue) error {
-	if !h.checks {
-		if h.s.e == nil {
-			h.bound()
-		}
-		if h.s.e == nil || h.s.e.broken != nil { // the operation says so
-			return nil
-		}
-		if !h.s.e.caps.namedValueChk {
-			return driver.ErrSkip
-		}
-	}
-	return h.stmt.CheckNamedValue(nv)
-}
+// CheckNamedValue leaves to ColumnConverter what the driver has no opinion of.
+func (h convertingStmt) CheckNamedValue(nv *driver.NamedValue) error { return h.check(nv, false) }

@@ -76,7 +76,8 @@ func (s *session) watchStatement(ctx context.Context, e *entry, prepared bool) (
 	if !prepared || watch == nil || e.probes.cancel == nil || e.caps.profile.hangsUp {
 		return during, watch
 	}
-	stop := context.AfterFunc(ctx, func() { s.p.spawn(e.probes.cancel) })
+	p := s.p // the session may have ended by then
+	stop := context.AfterFunc(ctx, func() { p.spawn(e.probes.cancel) })
 	return context.WithoutCancel(ctx), func() {
 		stop()
 		watch()

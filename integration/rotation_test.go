@@ -13,7 +13,7 @@ import (
 // TestWorkersSeeNoErrorWhileConnectionsAreReplaced is HikariCP's PostgresTest: its
 // three workers, its configurations, its change of credentials. There each runs for
 // 15 seconds, in which no connection is old enough to be replaced; here all run side
-// by side for three, and Evict ends lives every 100ms, as MaxLifetime, which is 30
+// by side for three, and Evict ends lives every 300ms, as MaxLifetime, which is 30
 // seconds at least, would.
 func TestWorkersSeeNoErrorWhileConnectionsAreReplaced(t *testing.T) {
 	var all sync.WaitGroup
@@ -47,7 +47,7 @@ func TestWorkersSeeNoErrorWhileConnectionsAreReplaced(t *testing.T) {
 // replaceUnderLoad has three workers use a pool while its connections are
 // replaced, and the credentials, if its name says so, changed.
 func replaceUnderLoad(t *testing.T, p *akari.Pool, name, newUser string) {
-	const run, life = 3 * time.Second, 100 * time.Millisecond
+	const run, life = 3 * time.Second, 300 * time.Millisecond
 	rotates, end := strings.HasSuffix(name, "rotated password"), time.Now().Add(run)
 	var workers sync.WaitGroup
 	for range 3 {
@@ -61,7 +61,7 @@ func replaceUnderLoad(t *testing.T, p *akari.Pool, name, newUser string) {
 		})
 	}
 	for n := 0; time.Now().Before(end); n++ {
-		if rotates && n == 10 {
+		if rotates && n == 4 {
 			if err := p.SetCredentials(akari.Credentials{Username: newUser, Password: newUser}); err != nil {
 				t.Error(err)
 			}
@@ -74,7 +74,7 @@ func replaceUnderLoad(t *testing.T, p *akari.Pool, name, newUser string) {
 	if err := p.DB().QueryRowContext(t.Context(), "SELECT current_user").Scan(&user); err != nil || (user == newUser) != rotates {
 		t.Errorf("%s: the connections are those of %s, %v", name, user, err)
 	}
-	if s := p.Stats(); s.Closed[akari.CloseEvicted] < 3*10 || s.AcquireTimeouts > 0 {
+	if s := p.Stats(); s.Closed[akari.CloseEvicted] < 3*5 || s.AcquireTimeouts > 0 {
 		t.Errorf("%s: %d connections were replaced, %d callers timed out", name, s.Closed[akari.CloseEvicted], s.AcquireTimeouts)
 	}
 }

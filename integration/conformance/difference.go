@@ -244,6 +244,15 @@ var Differences = []Difference{
 		Pooled: regexp.MustCompile(`(ok|int64\(1\)|error == (driver\.ErrBadConn|sql\.ErrConnDone) .*|error (is context\.\w+ \*akari\.AcquireError>|== context\.).*)$`),
 	},
 	{
+		Name:   "pgx and the context of a transaction",
+		Why:    "pgx closes its connection when the context of a transaction ends in the middle of a statement, which takes a moment that others may see.",
+		Case:   "transactions/cancelled on a connection",
+		Driver: "pgx",
+		Bare:   regexp.MustCompile(`^afterwards: .*(conn closed|sql\.ErrConnDone|driver\.ErrBadConn)`),
+		Pooled: regexp.MustCompile(`^afterwards: .*(conn closed|sql\.ErrConnDone|driver\.ErrBadConn)`),
+		Ends:   true,
+	},
+	{
 		Name:   "lib/pq and the context of a transaction",
 		Why:    "lib/pq gives its connection up when the context of a transaction ends, unless the rollback is there first: that is left to chance.",
 		Case:   "transactions/cancelled on a connection",
