@@ -9,16 +9,13 @@ TOOL    := GOWORK=off go tool -modfile=$(CURDIR)/tools/go.mod
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# Long runs, with targets of their own.
-LONG := /faults|/conformance
-
-test: provide ## the tests of every module, race detector on; `make evidence` has the long ones
+test: provide ## the tests of every module, race detector on
 	@failed=; for m in $(PRESENT); do echo "== $$m"; \
-		(cd $$m && go test -race -timeout 20m $$(go list ./... | grep -vE '$(LONG)')) || failed="$$failed $$m"; done; \
+		(cd $$m && go test -race -timeout 40m $$([ $$m = integration ] && echo -p 1) ./...) || failed="$$failed $$m"; done; \
 	if [ -n "$$failed" ]; then echo "tests failed in:$$failed"; exit 1; fi
 
-evidence: provide ## the long tests: drivers bare and pooled compared, faults of real servers
-	cd integration && go test -timeout 40m -p 1 ./conformance ./faults
+evidence: provide ## of these the long ones: drivers bare and pooled compared, faults of real servers
+	cd integration && go test -race -timeout 40m -p 1 ./conformance ./faults
 
 short: ## the root module's quick tests
 	go test -race -short ./...
