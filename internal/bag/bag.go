@@ -180,9 +180,9 @@ func New[T any](hooks Hooks) *Bag[T] {
 
 // here is the stripe the calling goroutine starts at.
 func (b *Bag[T]) here() int {
-	// Records of goroutines are some hundred bytes apart; the multiplication
-	// (by 2^32 divided by the golden ratio) spreads them over the high bits.
-	h := uint32(caller.ID()>>6) * 2654435769
+	// Goroutines are numbered one after the other; the multiplication (by 2^32
+	// divided by the golden ratio) spreads them over the high bits.
+	h := uint32(caller.ID()) * 2654435769
 	return int(h>>16) & (len(b.stripes) - 1)
 }
 

@@ -1,5 +1,8 @@
-// Package caller tells goroutines apart, cheaply: the pool has to see that a
-// caller which waits for a connection holds one already.
+// Package caller tells goroutines apart, cheaply.
+//
+// The pool needs it in two places: to spread callers over the stripes of the
+// bag, so that a caller finds the connection it used last, and to see that a
+// caller which waits for a connection already holds one of the same pool.
 package caller
 
 import (
