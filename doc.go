@@ -58,8 +58,9 @@
 // do the same, would wait for ever. The pool notices when every connection is
 // held by such a caller and fails the newest with [ErrPoolLock], in well under
 // a second; the error says who holds what since when, and where they wait. It
-// knows a caller by its goroutine. It does not see goroutines that wait for
-// each other in other ways; these time out. Nor is one goroutine failed that has
+// knows a caller by its goroutine, and a transaction that waits for goroutines it
+// has started by its context, if they use the same one. It does not see goroutines
+// that wait for each other in other ways; these time out. Nor is one goroutine failed that has
 // several results open, or connections from Acquire that it has not used: it may
 // have given them to others. Its time-out says what it was the last to use.
 //
