@@ -25,7 +25,8 @@ func (p *Pool) fit(ctx context.Context, e *entry, b *budget) error {
 		return errUnfit
 	}
 	now := p.now()
-	idle := now - max(e.lastUsed.Load(), e.lastSeen.Load())
+	b.looked = now
+	idle := now - max(e.idleSince(), e.lastSeen.Load())
 	if p.mustAsk(e, now, idle) {
 		return p.askAndReset(ctx, e, b, now)
 	}
@@ -42,6 +43,7 @@ func (p *Pool) fit(ctx context.Context, e *entry, b *budget) error {
 }
 
 func (p *Pool) askAndReset(ctx context.Context, e *entry, b *budget, now int64) error {
+	b.looked = 0 // it will be long ago
 	if !p.ask(ctx, e, b) {
 		return errUnfit
 	}

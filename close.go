@@ -139,14 +139,13 @@ func (p *Pool) executeDoom(e *entry) {
 // it.
 func (p *Pool) giveBack(e *entry) {
 	now := p.now()
-	e.lastUsed.Store(now)
-	held := now - e.borrowed.Load()
+	held := now - e.idleSince()
+	e.returned(now)
 	e.used.Store(e.used.Load() + held)
 	e.uses.Store(e.uses.Load() + 1)
 	if e.uses.Load() == 1 {
 		p.opener.proved()
 	}
-	e.caller.Store(0)
 	e.task.over()
 	e.settleTables(p, true)
 	if e.moved {

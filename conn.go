@@ -5,32 +5,45 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"sync"
+	"sync/atomic"
 )
 
 // Conn is a connection borrowed with Acquire, for those who want the driver's
 // own. It belongs to one goroutine at a time, and must be released.
 type Conn struct {
 	p *Pool
+	e *entry
 
-	mu    sync.Mutex // guards what follows; nothing else is taken while it is held
-	e     *entry     // nil once released
-	inRaw int        // calls of Raw that have not returned
-	late  *entry     // released while there are such: the last one gives it back
+	// state is released, once Release was called, plus rawCall for each call of
+	// Raw that has not returned. Whoever makes it released alone gives the
+	// connection back.
+	state atomic.Int64
 }
+
+const (
+	released = 1
+	rawCall  = 2
+)
 
 // Acquire borrows a connection. It waits for one as long as
 // Config.ConnectionTimeout and ctx allow; what it returns then is an
 // [*AcquireError].
-func (p *Pool) Acquire(ctx context.Context) (*Conn, error) {
+func (p *Pool) Acquire(ctx context.Context) (c *Conn, err error) {
+	// Short enough to be inlined, so that the Conn of a caller that keeps it to
+	// itself is on its stack.
+	e, err := p.acquireFor(ctx)
+	if err == nil {
+		c = &Conn{p: p, e: e}
+	}
+	return c, err
+}
+
+// acquireFor is acquire, but for a context that has ended.
+func (p *Pool) acquireFor(ctx context.Context) (*entry, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, p.sentAway(&budget{ctx: ctx}, err)
 	}
-	e, err := p.acquire(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &Conn{p: p, e: e}, nil
+	return p.acquire(ctx)
 }
 
 // Release gives the connection back. Releasing it twice, or from two goroutines
@@ -39,41 +52,40 @@ func (c *Conn) Release() { c.release(0) }
 
 // release gives the connection back, to be closed if there is a reason.
 func (c *Conn) release(why CloseReason) {
-	c.mu.Lock()
-	e := c.e
-	if c.e = nil; e != nil && why != 0 {
-		e.doom.CompareAndSwap(0, uint32(why))
-	}
-	if c.inRaw > 0 && e != nil {
-		c.late, e = e, nil
-	}
-	c.mu.Unlock()
-	if e != nil {
-		c.p.giveBack(e)
+	for {
+		s := c.state.Load()
+		if s&released != 0 {
+			return
+		}
+		if why != 0 {
+			c.e.doom.CompareAndSwap(0, uint32(why))
+		}
+		if c.state.CompareAndSwap(s, s|released) {
+			if s == 0 {
+				c.p.giveBack(c.e)
+			}
+			return
+		}
 	}
 }
 
-// use is the connection for a call of Raw, nil once it was released.
-func (c *Conn) use() *entry {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.e != nil {
-		c.inRaw++
+// use begins a call of Raw. It reports false once the connection was released.
+func (c *Conn) use() bool {
+	for {
+		s := c.state.Load()
+		if s&released != 0 {
+			return false
+		}
+		if c.state.CompareAndSwap(s, s+rawCall) {
+			return true
+		}
 	}
-	return c.e
 }
 
-// used ends a call of Raw.
+// used ends a call of Raw; the last one gives back what was released meanwhile.
 func (c *Conn) used() {
-	c.mu.Lock()
-	c.inRaw--
-	var e *entry
-	if c.inRaw == 0 {
-		e, c.late = c.late, nil
-	}
-	c.mu.Unlock()
-	if e != nil {
-		c.p.giveBack(e)
+	if c.state.Add(-rawCall) == released {
+		c.p.giveBack(c.e)
 	}
 }
 
@@ -87,11 +99,10 @@ func (c *Conn) GoString() string { return c.String() }
 // no more use.
 func (c *Conn) Evict() { c.release(CloseEvicted) }
 
-// Info identifies the physical connection.
+// Info identifies the physical connection. It is empty once the connection was
+// released.
 func (c *Conn) Info() ConnInfo {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.e == nil {
+	if c.state.Load()&released != 0 {
 		return ConnInfo{}
 	}
 	return c.e.info()
@@ -107,12 +118,11 @@ func (c *Conn) Info() ConnInfo {
 // returns an error that says that the connection is lost, the connection is closed
 // when it is released.
 func (c *Conn) Raw(f func(driverConn any) error) error {
-	e := c.use()
-	if e == nil {
+	if !c.use() {
 		return ErrReleased
 	}
 	defer c.used()
-	return c.p.raw(e, f)
+	return c.p.raw(c.e, f)
 }
 
 // Raw calls f with the driver's own connection behind a *sql.Conn of a pool's

@@ -69,7 +69,7 @@ func (p *Pool) connectOnce(ctx context.Context) (_ *entry, err error) {
 	}
 	ready = true
 	now := p.now()
-	e.lastUsed.Store(now)
+	e.returned(now)
 	e.lastSeen.Store(now)
 	e.lastReset = now
 	return e, nil

@@ -23,6 +23,7 @@ type effects struct {
 
 // statement is what the pool knows of a text. It does not change but for seen.
 type statement struct {
+	query  string // the text, in memory of its own; empty if it is too long to be kept
 	effect sessionstate.Effect
 	change change
 	endsTx bool
@@ -48,10 +49,13 @@ func (f *effects) of(p *Pool, d Dialect, query string) *statement {
 	if s == nil {
 		s = p.lookAt(d, query)
 	}
-	if len(query) <= maxStatementSize {
-		return f.add(query, s)
+	if len(query) > maxStatementSize {
+		return s
 	}
-	return s
+	if s.query == "" {
+		s.query = strings.Clone(query)
+	}
+	return f.add(s)
 }
 
 func find(m *sync.Map, query string) *statement {
@@ -63,18 +67,18 @@ func find(m *sync.Map, query string) *statement {
 	return found
 }
 
-func (f *effects) add(query string, s *statement) *statement {
+func (f *effects) add(s *statement) *statement {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.young.Load() == nil || f.size >= maxStatements || f.room < len(query) {
+	if f.young.Load() == nil || f.size >= maxStatements || f.room < len(s.query) {
 		f.old.Store(f.young.Load())
 		f.young.Store(new(sync.Map))
 		f.size, f.room = 0, maxStatementBytes
 	}
-	there, loaded := f.young.Load().LoadOrStore(strings.Clone(query), s)
+	there, loaded := f.young.Load().LoadOrStore(s.query, s)
 	if !loaded {
 		f.size++
-		f.room -= len(query)
+		f.room -= len(s.query)
 	}
 	return there.(*statement)
 }

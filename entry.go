@@ -44,20 +44,17 @@ type entry struct {
 	inMemory bool // a SQLite database that lives as long as its connection
 
 	// Times, written by the holder, read by housekeeping at any time.
-	lastUsed atomic.Int64 // when it was returned last, or opened
+	since    atomic.Int64 // when the current loan began or, without one, the last ended: see lentSince and idleSince
 	lastSeen atomic.Int64 // when the server last answered, as far as the pool looked
-	borrowed atomic.Int64 // when the current loan began
 
 	// Counts, written by the holder, read by Stats at any time.
 	uses atomic.Int64 // loans that have ended
 	used atomic.Int64 // sum of their durations, in nanoseconds
 
-	// caller is the goroutine that used it last (see callerID), 0 while it is
-	// not lent; grip is how firmly. Written by the holder, read by the detector
-	// of pool-lock and Stats.
-	caller atomic.Uintptr
-	grip   atomic.Uint32
-	task   task
+	// user is the goroutine that uses it, or used it last, and how firmly: see
+	// held. Written by the holder, read by the detector of pool-lock.
+	user atomic.Uintptr
+	task task
 
 	// loan is what leak detection knows about the current borrower; nil while
 	// detection is off or the entry is not lent.
@@ -82,14 +79,35 @@ type entry struct {
 	stmts     statements
 }
 
-// held notes who uses the connection, and how firmly it is held from now on.
+// lent notes the beginning of a loan.
+func (e *entry) lent(now int64) { e.since.Store(now<<1 | 1) }
+
+// returned notes the end of a loan, or that the connection is new.
+func (e *entry) returned(now int64) { e.since.Store(now << 1) }
+
+// lentSince is when the current loan began; false if there is none.
+func (e *entry) lentSince() (began int64, lent bool) {
+	since := e.since.Load()
+	return since >> 1, since&1 == 1
+}
+
+// idleSince is when the connection was returned last, or opened. While it is lent
+// that is when the loan began.
+func (e *entry) idleSince() int64 { return e.since.Load() >> 1 }
+
+// held notes who uses the connection, and how firmly it is held from now on. It
+// is one word: the same caller mostly holds it in the same way as the last time,
+// and loading is much cheaper than storing.
 func (e *entry) held(g grip) {
-	if c := callerID(); c != e.caller.Load() {
-		e.caller.Store(c)
+	if u := callerID() | uintptr(g)<<1; u != e.user.Load() {
+		e.user.Store(u)
 	}
-	if uint32(g) != e.grip.Load() {
-		e.grip.Store(uint32(g))
-	}
+}
+
+// heldBy is who has used the connection last, as callerID has it, and how firmly.
+func (e *entry) heldBy() (caller uintptr, g grip) {
+	u := e.user.Load()
+	return u &^ (grips << 1), grip(u >> 1 & grips)
 }
 
 func (e *entry) info() ConnInfo {
@@ -130,5 +148,5 @@ func (e *entry) lives() (lives bool) {
 
 // loanTime is how long the current loan has lasted at the time now.
 func (e *entry) loanTime(now int64) time.Duration {
-	return time.Duration(now - e.borrowed.Load())
+	return time.Duration(now - e.idleSince())
 }

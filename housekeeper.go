@@ -123,10 +123,10 @@ func (h *housekeeper) trim() {
 	}
 	h.env.stats("Before cleanup ")
 	idle := h.env.idle()
-	slices.SortFunc(idle, func(a, b *entry) int { return cmp.Compare(a.lastUsed.Load(), b.lastUsed.Load()) })
+	slices.SortFunc(idle, func(a, b *entry) int { return cmp.Compare(a.idleSince(), b.idleSince()) })
 	now := h.env.now()
 	for _, e := range idle[:max(0, len(idle)-s.minIdle())] {
-		if now-e.lastUsed.Load() > int64(s.IdleTimeout) {
+		if now-e.idleSince() > int64(s.IdleTimeout) {
 			h.env.doom(e, CloseIdleTimeout)
 			after = "After cleanup  "
 		}

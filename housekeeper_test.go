@@ -65,7 +65,7 @@ func TestIdleConnectionsAreTrimmedOldestFirst(t *testing.T) {
 	entries := make([]*entry, 5)
 	for i := range entries {
 		entries[i] = &entry{id: uint64(i)}
-		entries[i].lastUsed.Store(int64(i) * int64(time.Second))
+		entries[i].returned(int64(i) * int64(time.Second))
 	}
 	var closed, said []string
 	h := housekeeper{env: housekeeperEnv{

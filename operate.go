@@ -17,11 +17,11 @@ func (p *Pool) Evict() int { return p.evict(CloseEvicted) }
 func (p *Pool) evict(reason CloseReason) int {
 	p.opener.newEra()
 	items := p.bag.All()
+	if len(items) > 0 { // told before its consequences
+		fire(p, p.cfg.Trace.EvictRequested, func() EvictEvent { return EvictEvent{p.name, reason, len(items)} })
+	}
 	for _, it := range items {
 		p.doom(it.Value, reason)
-	}
-	if len(items) > 0 {
-		fire(p, p.cfg.Trace.EvictRequested, func() EvictEvent { return EvictEvent{p.name, reason, len(items)} })
 	}
 	return len(items)
 }

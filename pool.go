@@ -324,9 +324,12 @@ func (p *Pool) acquire(ctx context.Context) (*entry, error) {
 
 // lend starts a loan.
 func (p *Pool) lend(e *entry, b *budget) {
-	now := p.now()
-	e.borrowed.Store(now)
-	e.held(gripLoose)
+	now := b.looked
+	if now == 0 {
+		now = p.now()
+	}
+	e.held(gripLoose) // before it is lent, or the detector of pool-lock would take the last user for this one
+	e.lent(now)
 	if threshold := p.live.Load().LeakDetectionThreshold; threshold > 0 {
 		p.leaks.lent(e, now, threshold)
 	}
@@ -414,7 +417,9 @@ func (p *Pool) ownLoans() string {
 	}
 	var own []string
 	for _, it := range p.bag.All() {
-		if e := it.Value; e.caller.Load() == c {
+		e := it.Value
+		user, _ := e.heldBy()
+		if _, lent := e.lentSince(); lent && user == c {
 			own = append(own, e.name)
 		}
 	}
@@ -432,7 +437,8 @@ type budget struct {
 	began   time.Time     // zero: not yet
 	timeout time.Duration // none if it is 0 or less
 	waited  bool
-	refused int // connections on which ResetSession has failed
+	refused int   // connections on which ResetSession has failed
+	looked  int64 // when the clock was looked at last, on the pool's; 0 if that is long ago
 }
 
 func (b *budget) start(p *Pool) {
@@ -479,8 +485,8 @@ func (p *Pool) holdTime() time.Duration {
 	var running, n, past, uses int64
 	for _, it := range p.bag.All() {
 		e := it.Value
-		if e.caller.Load() != 0 {
-			running += now - e.borrowed.Load()
+		if began, lent := e.lentSince(); lent {
+			running += now - began
 			n++
 		}
 		past += e.used.Load()

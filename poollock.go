@@ -89,6 +89,8 @@ const (
 	// gripFirm: in a transaction, a sql.Conn, or in use by Raw. Whoever uses it
 	// is noticed.
 	gripFirm
+
+	grips = 3 // a mask for all
 )
 
 const (
@@ -100,7 +102,7 @@ const (
 )
 
 // callerID identifies the calling goroutine, never with 0.
-func callerID() uintptr { return caller.ID()<<1 | 1 }
+func callerID() uintptr { return caller.ID()<<3 | 1 }
 
 // unknownCaller is what callerID says where goroutines cannot be told apart.
 const unknownCaller uintptr = 1
@@ -219,16 +221,18 @@ func (w *lockWatch) locked(line []bag.Waiter) (certainty, map[uintptr][]holding)
 	sure, loose, maybe := true, false, false
 	for _, it := range items {
 		e := it.Value
-		g := grip(e.grip.Load())
-		c := e.caller.Load()
+		if _, lent := e.lentSince(); !lent {
+			return notLocked, nil
+		}
+		c, g := e.heldBy()
 		site, waits := waiting[c]
-		if !waits && c != 0 {
+		if !waits {
 			c = e.task.context.Load()
 			site, waits = waiting[c]
 			waits = waits && e.task.calls.Load()&1 == 0
 			maybe = true
 		}
-		if !waits { // nor if nobody holds it
+		if !waits {
 			return notLocked, nil
 		}
 		sure = sure && g == gripFirm && !maybe

@@ -38,6 +38,8 @@ type session struct {
 	tx        driver.Tx
 	txCtx     context.Context // of the open transaction
 	txRO      bool            // it was asked to be read-only
+
+	known *statement // the last text, and what is known of it: looking it up costs more than comparing
 }
 
 var (
@@ -123,7 +125,7 @@ func (s *session) unbind() {
 		e.broken = errPanicked
 	}
 	s.endContexts(e)
-	*s = session{p: s.p}
+	*s = session{p: s.p, known: s.known}
 	s.p.giveBack(e)
 }
 
@@ -208,7 +210,10 @@ func (s *session) beginText(ctx context.Context, c *call, query string) error {
 	if err := s.begin(ctx, c); err != nil {
 		return err
 	}
-	c.text = s.p.effects.of(s.p, c.e.caps.profile.dialect, query)
+	if s.known == nil || s.known.query != query || query == "" {
+		s.known = s.p.effects.of(s.p, c.e.caps.profile.dialect, query)
+	}
+	c.text = s.known
 	c.inTx = s.tx != nil || c.e.inTx
 	c.e.note(c.text.effect)
 	return nil
@@ -337,7 +342,7 @@ func (s *session) stale(c *call, err error) error {
 // reading notes that rows are being read. In a transaction that changes nothing.
 func (s *session) reading() {
 	if s.tx == nil {
-		s.e.grip.Store(uint32(gripRows))
+		s.e.held(gripRows)
 	}
 }
 

@@ -162,7 +162,7 @@ func (p *Pool) Stats() Stats {
 		e := it.Value
 		s.Released += e.uses.Load()
 		s.HoldTime += time.Duration(e.used.Load())
-		if e.caller.Load() != 0 {
+		if _, yes := e.lentSince(); yes {
 			lent++
 		}
 	}

@@ -77,7 +77,7 @@ func TestTraceTellsWhatHappens(t *testing.T) {
 		b.server.Inject(akaritest.OpConnect, akaritest.Fault{Err: errors.New("no"), Times: 1})
 		b.Evict()
 		settle(time.Second)
-		expect("Closed EvictRequested OpenFailed Opened")
+		expect("EvictRequested Closed OpenFailed Opened")
 		b.Apply(b.Settings())
 		expect("SettingsChanged")
 		b.Close()

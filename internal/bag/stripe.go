@@ -49,7 +49,9 @@ func (s *stripe[T]) pop() *Item[T] {
 // push puts in an item that was in state from; i is the stripe's own index.
 func (s *stripe[T]) push(it *Item[T], from State, i int) {
 	s.mu.Lock()
-	it.home.Store(int32(i)) // before the state: who sees Idle must see where
+	if int(it.home.Load()) != i { // mostly it comes back to where it was
+		it.home.Store(int32(i)) // before the state: who sees Idle must see where
+	}
 	it.move(Idle, from)
 	s.stack = append(s.stack, it)
 	s.n.Store(int32(len(s.stack)))
