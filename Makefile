@@ -4,7 +4,7 @@ MODULES := . integration cmd/akari examples bench
 PRESENT := $(foreach m,$(MODULES),$(if $(wildcard $(m)/go.mod),$(m)))
 TOOL    := GOWORK=off go tool -modfile=$(CURDIR)/tools/go.mod
 
-.PHONY: help test evidence short provide lint fmt vet model invariants vuln faults fuzz
+.PHONY: help bench test evidence short provide lint fmt vet model invariants vuln faults fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ vuln: ## known vulnerabilities, where the database of them can be reached
 
 faults: provide ## measure the faults of docs/reliability.md, the pool beside others, and rewrite its table
 	cd integration && go run ./faults/report
+
+bench: ## the pool beside its peers, ratios of one interleaved run; `go run ./bench -full` has the whole grid
+	go run ./bench
 
 fuzz: ## ten minutes of fuzzing
 	go test -run xxx -fuzz FuzzBag -fuzztime 3m ./internal/bag

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// spike has many callers come at once to a pool with few connections that are
+// slow to open. Either rule alone is wrong: for short work it is best to open
+// hardly any, for long work to open all.
+func spike(p plan) error {
+	const size, connect = 50, 150 * time.Millisecond
+	fmt.Fprintf(p.out, "Callers who come at once; at most %d connections, %v to open one\n", size, connect)
+	fmt.Fprintf(p.out, "%8s %6s %-12s %-14s %9s %12s\n", "callers", "warm", "hold", "", "all done", "connections")
+	for _, c := range []struct {
+		callers, warm int
+		hold          time.Duration
+	}{
+		{50, 5, 2 * time.Millisecond}, {50, 5, 300 * time.Millisecond},
+		{500, 5, 2 * time.Millisecond}, {500, 5, 300 * time.Millisecond},
+		{50, 0, 2 * time.Millisecond}, {50, 0, 300 * time.Millisecond},
+	} {
+		for _, candidate := range peers {
+			if candidate.kind != "pool" {
+				continue // these open nothing
+			}
+			var took, conns []float64
+			for range p.rounds {
+				s := &stub{}
+				if c.warm == 0 {
+					s.connect.Store(int64(connect))
+				}
+				pool, err := candidate.open(size, c.warm, s)
+				if err != nil {
+					return err
+				}
+				if err := fill(pool, c.warm); err != nil {
+					return err
+				}
+				s.connect.Store(int64(connect))
+				d, err := together(pool, c.callers, c.hold)
+				if err != nil {
+					return fmt.Errorf("%s: %w", candidate.name, err)
+				}
+				took, conns = append(took, float64(d.Microseconds())/1000), append(conns, float64(s.opened.Load()))
+				pool.close()
+			}
+			fmt.Fprintf(p.out, "%8d %6d %-12v %-14s %6.0f ms %12.0f\n", c.callers, c.warm, c.hold, candidate.name, median(took), median(conns))
+		}
+	}
+	return nil
+}
+
+// together is how long it takes until the last of callers who come at once is
+// done.
+func together(p peer, callers int, hold time.Duration) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	errs := make(chan error, callers)
+	var ready, done sync.WaitGroup
+	start := make(chan struct{})
+	ready.Add(callers)
+	for range callers {
+		done.Go(func() {
+			ready.Done()
+			<-start
+			errs <- p.cycle(ctx, func() { time.Sleep(hold) })
+		})
+	}
+	ready.Wait()
+	began := time.Now()
+	close(start)
+	done.Wait()
+	took := time.Since(began)
+	close(errs)
+	for err := range errs {
+		if err != nil {
+			return 0, err
+		}
+	}
+	return took, nil
+}

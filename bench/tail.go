@@ -1,0 +1,141 @@
+package main
+
+import (
+	"container/heap"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// tail compares what callers wait when there are many more than connections. The
+// last column is the ratio to an ideal queue: first come, first served, with the
+// holds that were measured and hand-overs that take no time.
+func tail(p plan) error {
+	const size, callers = 32, 400
+	turn := max(10*p.turn, time.Second)
+	fmt.Fprintf(p.out, "Waits of %d callers for %d connections, milliseconds\n", callers, size)
+	fmt.Fprintf(p.out, "%-14s %-14s %9s %8s %8s %8s %8s %15s %9s\n", "hold", "", "cycles/s", "p50", "p99", "p99.9", "max", "cycles/caller", "to ideal")
+	for _, load := range []struct {
+		name string
+		hold func()
+	}{
+		{"sleep 0-1 ms", func() { time.Sleep(time.Duration(rand.Int64N(int64(time.Millisecond)))) }},
+		{"sleep 500 µs", func() { time.Sleep(500 * time.Microsecond) }},
+		{"busy 100 µs", func() {
+			for end := time.Now().Add(100 * time.Microsecond); time.Now().Before(end); {
+			}
+		}},
+	} {
+		for _, candidate := range peers {
+			opened, err := candidate.open(size, size, &stub{})
+			if err != nil {
+				return err
+			}
+			if err := fill(opened, size); err != nil {
+				return err
+			}
+			w, err := waits(opened, callers, turn, load.hold)
+			opened.close()
+			if err != nil {
+				return fmt.Errorf("%s: %w", candidate.name, err)
+			}
+			ideal := idealWaits(w.holds, size, callers)
+			fmt.Fprintf(p.out, "%-14s %-14s %9.0f %8.2f %8.2f %8.2f %8.2f %7d to %4d %9.2f\n", load.name, candidate.name,
+				float64(len(w.waits))/turn.Seconds(), ms(w.waits, 0.5), ms(w.waits, 0.99), ms(w.waits, 0.999), ms(w.waits, 1),
+				w.least, w.most, ms(w.waits, 0.99)/ms(ideal, 0.99))
+		}
+	}
+	return nil
+}
+
+// waited is what was measured.
+type waited struct {
+	waits, holds []time.Duration
+	least, most  int // cycles of a caller
+}
+
+func waits(p peer, callers int, turn time.Duration, hold func()) (waited, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var over atomic.Bool
+	var failed atomic.Pointer[error]
+	var all sync.WaitGroup
+	each := make([]waited, callers)
+	for i := range each {
+		all.Go(func() {
+			mine := &each[i]
+			for !over.Load() {
+				asked := time.Now()
+				err := p.cycle(ctx, func() {
+					began := time.Now()
+					hold()
+					mine.waits = append(mine.waits, began.Sub(asked))
+					mine.holds = append(mine.holds, time.Since(began))
+				})
+				if err != nil {
+					failed.Store(&err)
+					return
+				}
+			}
+		})
+	}
+	time.Sleep(turn)
+	over.Store(true)
+	all.Wait()
+	if err := failed.Load(); err != nil {
+		return waited{}, *err
+	}
+	sum := waited{least: len(each[0].waits)}
+	for _, w := range each {
+		sum.least, sum.most = min(sum.least, len(w.waits)), max(sum.most, len(w.waits))
+		if len(w.waits) > 0 { // the first wait is of a line that is not formed yet
+			sum.waits = append(sum.waits, w.waits[1:]...)
+		}
+		sum.holds = append(sum.holds, w.holds...)
+	}
+	slices.Sort(sum.waits)
+	return sum, nil
+}
+
+// idealWaits computes the waits of as many cycles in a queue without flaw: callers
+// come back at once, connections go to who has waited longest.
+func idealWaits(holds []time.Duration, size, callers int) []time.Duration {
+	free := make(moments, size)    // when each connection is free, the first one on top
+	line := make(moments, callers) // when each caller came back
+	var out []time.Duration
+	for i, hold := range holds {
+		at := max(free[0], line[0])
+		if i >= callers { // before that the line forms
+			out = append(out, at-line[0])
+		}
+		free[0], line[0] = at+hold, at+hold
+		heap.Fix(&free, 0)
+		heap.Fix(&line, 0)
+	}
+	if out == nil {
+		out = []time.Duration{1}
+	}
+	slices.Sort(out)
+	return out
+}
+
+type moments []time.Duration
+
+func (m moments) Len() int           { return len(m) }
+func (m moments) Less(i, j int) bool { return m[i] < m[j] }
+func (m moments) Swap(i, j int)      { m[i], m[j] = m[j], m[i] }
+func (m *moments) Push(any)          {}
+func (m *moments) Pop() any          { return nil }
+
+// ms is a quantile of sorted durations in milliseconds.
+func ms(sorted []time.Duration, q float64) float64 {
+	if len(sorted) == 0 {
+		return 0
+	}
+	i := min(int(q*float64(len(sorted))), len(sorted)-1)
+	return float64(sorted[i].Nanoseconds()) / 1e6
+}
