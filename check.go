@@ -86,6 +86,7 @@ func (p *Pool) reset(ctx context.Context, e *entry, b *budget, now int64) error 
 		}
 	}()
 	panicked, err := resetSession(ctx, e.conn)
+	err = p.secrets.mask(err)
 	returned = true
 	switch {
 	case err == nil:

@@ -143,9 +143,6 @@ func (p *Pool) giveBack(e *entry) {
 	e.returned(now)
 	e.used.Store(e.used.Load() + held)
 	e.uses.Store(e.uses.Load() + 1)
-	if e.uses.Load() == 1 {
-		p.opener.proved()
-	}
 	e.task.over()
 	e.settleTables(p, true)
 	if e.moved {

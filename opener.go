@@ -520,7 +520,7 @@ func (o *opener) refused(err error) {
 	o.mu.Unlock()
 }
 
-// proved records that a new connection has served a caller.
+// proved records that a new connection could be lent.
 func (o *opener) proved() {
 	o.mu.Lock()
 	o.refusals = 0

@@ -328,6 +328,9 @@ func (p *Pool) lend(e *entry, b *budget) {
 	if now == 0 {
 		now = p.now()
 	}
+	if e.uses.Load() == 0 {
+		p.opener.proved()
+	}
 	e.held(gripLoose) // before it is lent, or the detector of pool-lock would take the last user for this one
 	e.lent(now)
 	if threshold := p.live.Load().LeakDetectionThreshold; threshold > 0 {

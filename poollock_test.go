@@ -200,39 +200,21 @@ func TestNobodyIsFailedWhoIsNotLocked(t *testing.T) {
 			wg.Wait()
 		})
 	})
-	t.Run("everybody is just slow", func(t *testing.T) {
-		within(t, func(t *testing.T) {
-			b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: 2})
-			var wg sync.WaitGroup
-			for range 20 {
-				wg.Go(func() {
-					tx, err := b.DB().BeginTx(t.Context(), nil)
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					time.Sleep(2 * time.Second)
-					tx.Rollback()
-				})
-			}
-			wg.Wait()
-		})
-	})
-	t.Run("workers share a context", func(t *testing.T) {
+	t.Run("everybody is just slow, and shares a context", func(t *testing.T) {
 		for size := 1; size <= 2; size++ {
 			within(t, func(t *testing.T) {
 				b := newBench(t, akaritest.Full, akari.Config{MaximumPoolSize: size})
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				var wg sync.WaitGroup
-				for range 3 {
+				for range 10 {
 					wg.Go(func() {
 						tx, err := b.DB().BeginTx(ctx, nil)
 						if err != nil {
 							t.Error(err)
 							return
 						}
-						time.Sleep(5 * time.Second)
+						time.Sleep(2 * time.Second)
 						tx.Rollback()
 					})
 				}

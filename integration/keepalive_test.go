@@ -28,12 +28,7 @@ func TestKeepaliveFindsABlackHoledConnectionBeforeACallerDoes(t *testing.T) {
 	late := time.Now().Add(keepalive + patience)
 	for _, s := range pools {
 		t.Run(s.driver, func(t *testing.T) {
-			for !s.found(size) {
-				if time.Now().After(late) {
-					t.Fatalf("the pool has not found its silent connections: %+v", s.Stats())
-				}
-				time.Sleep(10 * time.Millisecond)
-			}
+			by(t, "the pool finds its silent connections", late, func() bool { return s.found(size) })
 			if now := s.Stats(); now.Keepalives == 0 || now.Acquired != 0 {
 				t.Errorf("%d keepalives, %d loans; wanted the first only", now.Keepalives, now.Acquired)
 			}

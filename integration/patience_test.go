@@ -12,9 +12,15 @@ const patience = 10 * time.Second
 // eventually polls what a server, or the pool, brings about in its own time.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
+	by(t, what, time.Now().Add(patience), ok)
+}
+
+// by is eventually, for what has its own time.
+func by(t testing.TB, what string, end time.Time, ok func() bool) {
+	t.Helper()
+	for ; !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("%s: not within %v", what, patience)
+			t.Fatalf("%s: not in time", what)
 		}
 	}
 }

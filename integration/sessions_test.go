@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"log/slog"
 	"net/url"
 	"strconv"
@@ -92,6 +93,35 @@ func TestStateOfADriversHookOutlastsAReset(t *testing.T) {
 	}
 	if n := p.Stats().SessionResets; n == 0 {
 		t.Error("no session was reset")
+	}
+}
+
+// A hook that misses its tenant refuses the caller, and says nothing about the
+// connection.
+func TestCallerWhomAHookRefusesCostsNoConnection(t *testing.T) {
+	refused := errors.New("no tenant in the context")
+	c := pgxConnector(t, stdlib.OptionResetSession(func(ctx context.Context, _ *pgx.Conn) error {
+		if _, ok := ctx.Value(tenantKey{}).(string); !ok {
+			return refused
+		}
+		return nil
+	}))
+	p, err := overConnector(t, c, akari.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		soon(t, "a caller without a tenant", func() {
+			if _, err := p.DB().ExecContext(t.Context(), "SELECT 1"); !errors.Is(err, refused) {
+				t.Errorf("%v", err)
+			}
+		})
+		if _, err := p.DB().ExecContext(context.WithValue(t.Context(), tenantKey{}, "7"), "SELECT 1"); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := p.Stats().Opened; n != 1 {
+		t.Errorf("%d connections were opened", n)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"log/slog"
+	"sync"
 	"testing"
 	"time"
 
@@ -168,6 +169,72 @@ func TestNothingIsLeftOfAttemptsThatASilentServerNeverAnswers(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestTasksThatWaitForTheirOwnGoroutines, each for one that wants a connection
+// while the task's transaction holds one: known by the contexts.
+func TestTasksThatWaitForTheirOwnGoroutinesAreAPoolLock(t *testing.T) {
+	for _, d := range allServers(t) {
+		t.Run(d.name, func(t *testing.T) {
+			const size = 4
+			p := open(t, d, akari.Config{MaximumPoolSize: size})
+			var begun, all sync.WaitGroup
+			begun.Add(size)
+			errs := make(chan error, size)
+			for range size {
+				all.Go(func() {
+					ctx, cancel := context.WithCancel(t.Context())
+					defer cancel()
+					tx, err := p.DB().BeginTx(ctx, nil)
+					if err == nil {
+						defer tx.Rollback()
+						_, err = tx.ExecContext(ctx, "SELECT 1")
+					}
+					begun.Done()
+					if err != nil {
+						errs <- err
+						return
+					}
+					begun.Wait()
+					done := make(chan error)
+					go func() {
+						_, err := p.DB().ExecContext(ctx, "SELECT 1")
+						done <- err
+					}()
+					errs <- <-done
+				})
+			}
+			soon(t, "the tasks", all.Wait)
+			failed := 0
+			for range size {
+				if err := <-errs; errors.Is(err, akari.ErrPoolLock) {
+					failed++
+				} else if err != nil {
+					t.Error(err)
+				}
+			}
+			if failed != 1 {
+				t.Errorf("%d of %d tasks failed, one lets the others go on", failed, size)
+			}
+		})
+	}
+}
+
+func TestLowerMaximumReachesConnectionsBeingOpened(t *testing.T) {
+	for _, d := range allServers(t) {
+		t.Run(d.name, func(t *testing.T) {
+			p := open(t, d, akari.Config{MaximumPoolSize: 4})
+			s := p.Settings()
+			s.MaximumPoolSize = 1
+			if err := p.Apply(s); err != nil { // the others are on their way
+				t.Fatal(err)
+			}
+			eventually(t, "one connection, and nothing under way", func() bool {
+				s := p.Stats()
+				return s.Total == 1 && s.Opening == 0 && s.Closing == 0
+			})
+		})
 	}
 }
 
