@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -32,6 +31,8 @@ func borrow(p plan) error {
 }
 
 func (p plan) borrowAt(size, callers int) error {
+	ctx, cancel := context.WithCancel(context.Background()) // callers' contexts can end
+	defer cancel()
 	times := make([][]float64, len(peers))
 	var ratios []float64
 	opened := make([]peer, len(peers))
@@ -49,7 +50,7 @@ func (p plan) borrowAt(size, callers int) error {
 		best := 0.0
 		var mine float64
 		for i, candidate := range peers {
-			ns, err := perCycle(opened[i], callers, p.turn)
+			ns, err := perTurn(callers, p.turn, func(int) error { return opened[i].cycle(ctx, nil) })
 			if err != nil {
 				return fmt.Errorf("%s: %w", candidate.name, err)
 			}
@@ -75,62 +76,19 @@ func (p plan) borrowAt(size, callers int) error {
 func fill(p peer, size int) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	var all, done sync.WaitGroup
+	var all sync.WaitGroup
 	all.Add(size)
-	var failed atomic.Pointer[error]
-	for range size {
-		done.Go(func() {
-			err := p.cycle(ctx, func() {
-				all.Done()
-				all.Wait()
-			})
-			if err != nil {
-				failed.Store(&err)
-				all.Done()
-			}
+	_, err := together(size, func(int) error {
+		held := false
+		err := p.cycle(ctx, func() {
+			held = true
+			all.Done()
+			all.Wait()
 		})
-	}
-	done.Wait()
-	if err := failed.Load(); err != nil {
-		return *err
-	}
-	return nil
-}
-
-// perCycle has callers borrow and give back for some time.
-func perCycle(p peer, callers int, turn time.Duration) (ns float64, err error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	var over atomic.Bool
-	var cycles atomic.Int64
-	var failed atomic.Pointer[error]
-	var ready, done sync.WaitGroup
-	start := make(chan struct{})
-	ready.Add(callers)
-	for range callers {
-		done.Go(func() {
-			ready.Done()
-			<-start
-			n := int64(0)
-			for !over.Load() {
-				if err := p.cycle(ctx, nil); err != nil {
-					failed.Store(&err)
-					break
-				}
-				n++
-			}
-			cycles.Add(n)
-		})
-	}
-	ready.Wait()
-	began := time.Now()
-	close(start)
-	time.Sleep(turn)
-	over.Store(true)
-	took := time.Since(began) // what those in line still do is as long for all
-	done.Wait()
-	if err := failed.Load(); err != nil {
-		return 0, *err
-	}
-	return float64(took.Nanoseconds()) / float64(max(cycles.Load(), 1)), nil
+		if !held {
+			all.Done()
+		}
+		return err
+	})
+	return err
 }

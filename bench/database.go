@@ -5,9 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
-	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/akaripool/akari"
 )
@@ -54,12 +51,13 @@ var operations = []struct {
 // time.
 func database(p plan) error {
 	const size = 32
+	ctx := context.Background()
 	own, err := openSQL(size, size, &stub{})
 	if err != nil {
 		return err
 	}
 	defer own.close()
-	pool, err := akari.New(context.Background(), &stub{}, akari.Config{
+	pool, err := akari.New(ctx, &stub{}, akari.Config{
 		MaximumPoolSize: size, SessionReset: akari.ResetOff, Logger: slog.New(slog.DiscardHandler), // database/sql resets nothing
 	})
 	if err != nil {
@@ -79,11 +77,11 @@ func database(p plan) error {
 		for _, n := range callers {
 			var mine, theirs, ratios []float64
 			for range p.rounds {
-				a, err := perOperation(pool.DB(), op.do, n, p.turn)
+				a, err := perTurn(n, p.turn, func(int) error { return op.do(ctx, pool.DB()) })
 				if err != nil {
 					return err
 				}
-				b, err := perOperation(own.(sqlPeer).db, op.do, n, p.turn)
+				b, err := perTurn(n, p.turn, func(int) error { return op.do(ctx, own.(sqlPeer).db) })
 				if err != nil {
 					return err
 				}
@@ -93,34 +91,4 @@ func database(p plan) error {
 		}
 	}
 	return nil
-}
-
-func perOperation(db *sql.DB, do func(context.Context, *sql.DB) error, callers int, turn time.Duration) (ns float64, err error) {
-	ctx := context.Background()
-	var over atomic.Bool
-	var done atomic.Int64
-	var failed atomic.Pointer[error]
-	var all sync.WaitGroup
-	began := time.Now()
-	for range callers {
-		all.Go(func() {
-			n := int64(0)
-			for !over.Load() {
-				if err := do(ctx, db); err != nil {
-					failed.Store(&err)
-					break
-				}
-				n++
-			}
-			done.Add(n)
-		})
-	}
-	time.Sleep(turn)
-	over.Store(true)
-	took := time.Since(began)
-	all.Wait()
-	if err := failed.Load(); err != nil {
-		return 0, *err
-	}
-	return float64(took.Nanoseconds()) / float64(max(done.Load(), 1)), nil
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 )
 
@@ -12,6 +11,8 @@ import (
 // hardly any, for long work to open all.
 func spike(p plan) error {
 	const size, connect = 50, 150 * time.Millisecond
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	fmt.Fprintf(p.out, "Callers who come at once; at most %d connections, %v to open one\n", size, connect)
 	fmt.Fprintf(p.out, "%8s %6s %-12s %-14s %9s %12s\n", "callers", "warm", "hold", "", "all done", "connections")
 	for _, c := range []struct {
@@ -40,7 +41,9 @@ func spike(p plan) error {
 					return err
 				}
 				s.connect.Store(int64(connect))
-				d, err := together(pool, c.callers, c.hold)
+				d, err := together(c.callers, func(int) error {
+					return pool.cycle(ctx, func() { time.Sleep(c.hold) })
+				})
 				if err != nil {
 					return fmt.Errorf("%s: %w", candidate.name, err)
 				}
@@ -51,34 +54,4 @@ func spike(p plan) error {
 		}
 	}
 	return nil
-}
-
-// together is how long it takes until the last of callers who come at once is
-// done.
-func together(p peer, callers int, hold time.Duration) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	errs := make(chan error, callers)
-	var ready, done sync.WaitGroup
-	start := make(chan struct{})
-	ready.Add(callers)
-	for range callers {
-		done.Go(func() {
-			ready.Done()
-			<-start
-			errs <- p.cycle(ctx, func() { time.Sleep(hold) })
-		})
-	}
-	ready.Wait()
-	began := time.Now()
-	close(start)
-	done.Wait()
-	took := time.Since(began)
-	close(errs)
-	for err := range errs {
-		if err != nil {
-			return 0, err
-		}
-	}
-	return took, nil
 }

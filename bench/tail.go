@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -61,33 +59,18 @@ type waited struct {
 func waits(p peer, callers int, turn time.Duration, hold func()) (waited, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	var over atomic.Bool
-	var failed atomic.Pointer[error]
-	var all sync.WaitGroup
 	each := make([]waited, callers)
-	for i := range each {
-		all.Go(func() {
-			mine := &each[i]
-			for !over.Load() {
-				asked := time.Now()
-				err := p.cycle(ctx, func() {
-					began := time.Now()
-					hold()
-					mine.waits = append(mine.waits, began.Sub(asked))
-					mine.holds = append(mine.holds, time.Since(began))
-				})
-				if err != nil {
-					failed.Store(&err)
-					return
-				}
-			}
+	_, _, err := crowd(callers, turn, func(caller int) error {
+		mine, asked := &each[caller], time.Now()
+		return p.cycle(ctx, func() {
+			began := time.Now()
+			hold()
+			mine.waits = append(mine.waits, began.Sub(asked))
+			mine.holds = append(mine.holds, time.Since(began))
 		})
-	}
-	time.Sleep(turn)
-	over.Store(true)
-	all.Wait()
-	if err := failed.Load(); err != nil {
-		return waited{}, *err
+	})
+	if err != nil {
+		return waited{}, err
 	}
 	sum := waited{least: len(each[0].waits)}
 	for _, w := range each {
