@@ -24,11 +24,9 @@ func (p *Pool) fit(ctx context.Context, e *entry, b *budget) error {
 		p.retire(e, CloseReason(reason))
 		return errUnfit
 	}
-	now := p.now()
-	b.looked = now
-	idle := now - max(e.idleSince(), e.lastSeen.Load())
-	if p.mustAsk(e, now, idle) {
-		return p.askAndReset(ctx, e, b, now)
+	idle := b.now - max(e.idleSince(), e.lastSeen.Load())
+	if p.mustAsk(e, b.now, idle) {
+		return p.askAndReset(ctx, e, b)
 	}
 	if idle > hot && e.sock != nil {
 		switch e.sock.peek() {
@@ -36,18 +34,20 @@ func (p *Pool) fit(ctx context.Context, e *entry, b *budget) error {
 			p.foundDead(e, errHungUp)
 			return errUnfit
 		case socketTalking:
-			return p.askAndReset(ctx, e, b, now)
+			return p.askAndReset(ctx, e, b)
 		}
 	}
-	return p.reset(ctx, e, b, now)
+	return p.reset(ctx, e, b)
 }
 
-func (p *Pool) askAndReset(ctx context.Context, e *entry, b *budget, now int64) error {
-	b.looked = 0 // it will be long ago
-	if !p.ask(ctx, e, b) {
+func (p *Pool) askAndReset(ctx context.Context, e *entry, b *budget) error {
+	e.item.Take()
+	answers := p.ask(ctx, e, b)
+	b.look(p)
+	if !answers {
 		return errUnfit
 	}
-	return p.reset(ctx, e, b, now)
+	return p.reset(ctx, e, b)
 }
 
 var errHungUp = errors.New("the server has closed the connection")
@@ -74,11 +74,11 @@ func (p *Pool) mustAsk(e *entry, now, idle int64) bool {
 //
 // A hook that refuses a caller says nothing about the connection: the caller is
 // sent away, and not tried on one connection after the other.
-func (p *Pool) reset(ctx context.Context, e *entry, b *budget, now int64) error {
+func (p *Pool) reset(ctx context.Context, e *entry, b *budget) error {
 	if !e.caps.resetter {
 		return nil
 	}
-	e.lastReset = now
+	e.lastReset = b.now
 	returned := false
 	defer func() {
 		if !returned { // the driver has ended the goroutine

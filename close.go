@@ -4,8 +4,6 @@ import (
 	"log/slog"
 	"sync"
 	"time"
-
-	"github.com/akaripool/akari/internal/bag"
 )
 
 // closeGrace is how long a connection on its way out keeps its place in the
@@ -139,8 +137,8 @@ func (p *Pool) executeDoom(e *entry) {
 // it.
 func (p *Pool) giveBack(e *entry) {
 	now := p.now()
-	held := now - e.idleSince()
-	e.returned(now)
+	_, began := e.item.Since()
+	held := now - began
 	e.used.Store(e.used.Load() + held)
 	e.uses.Store(e.uses.Load() + 1)
 	e.task.over()
@@ -163,24 +161,22 @@ func (p *Pool) giveBack(e *entry) {
 	case p.oversize.Load() && p.tooMany():
 		p.retire(e, CloseSurplus)
 	case p.needsCare(e):
-		p.bag.Retain(&e.item)
+		p.bag.Retain(&e.item, now)
 		p.spawn(func() { p.care(e) })
 	default:
-		p.putBack(e)
+		p.bag.Return(&e.item, now)
+		p.afterReturn(e)
 	}
 }
 
-// putBack makes a connection idle: lent or reserved by the caller until now.
+// putBack makes a connection idle that was not lent: just borrowed, or reserved, by
+// the caller.
 func (p *Pool) putBack(e *entry) {
 	if p.oversize.Load() && p.tooMany() {
 		p.retire(e, CloseSurplus)
 		return
 	}
-	if e.item.State() == bag.Reserved {
-		p.bag.Unreserve(&e.item)
-	} else {
-		p.bag.Return(&e.item)
-	}
+	p.bag.Restore(&e.item, p.now())
 	p.afterReturn(e)
 }
 

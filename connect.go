@@ -69,7 +69,6 @@ func (p *Pool) connectOnce(ctx context.Context) (_ *entry, err error) {
 	}
 	ready = true
 	now := p.now()
-	e.returned(now)
 	e.lastSeen.Store(now)
 	e.lastReset = now
 	return e, nil

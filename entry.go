@@ -43,9 +43,9 @@ type entry struct {
 
 	inMemory bool // a SQLite database that lives as long as its connection
 
-	// Times, written by the holder, read by housekeeping at any time.
-	since    atomic.Int64 // when the current loan began or, without one, the last ended: see lentSince and idleSince
-	lastSeen atomic.Int64 // when the server last answered, as far as the pool looked
+	// lastSeen is when the server last answered, as far as the pool looked. Written
+	// by the holder, read by housekeeping at any time.
+	lastSeen atomic.Int64
 
 	// Counts, written by the holder, read by Stats at any time.
 	uses atomic.Int64 // loans that have ended
@@ -79,21 +79,18 @@ type entry struct {
 	stmts     statements
 }
 
-// lent notes the beginning of a loan.
-func (e *entry) lent(now int64) { e.since.Store(now<<1 | 1) }
-
-// returned notes the end of a loan, or that the connection is new.
-func (e *entry) returned(now int64) { e.since.Store(now << 1) }
-
 // lentSince is when the current loan began; false if there is none.
 func (e *entry) lentSince() (began int64, lent bool) {
-	since := e.since.Load()
-	return since >> 1, since&1 == 1
+	state, since := e.item.Since()
+	return since, state == bag.InUse
 }
 
 // idleSince is when the connection was returned last, or opened. While it is lent
 // that is when the loan began.
-func (e *entry) idleSince() int64 { return e.since.Load() >> 1 }
+func (e *entry) idleSince() int64 {
+	_, since := e.item.Since()
+	return since
+}
 
 // held notes who uses the connection, and how firmly it is held from now on. It
 // is one word: the same caller mostly holds it in the same way as the last time,

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/akaripool/akari/akaritest"
+	"github.com/akaripool/akari/internal/bag"
 )
 
 // TestHousekeeperReadsTheClock has a housekeeper without a pool, on a clock of
@@ -65,7 +66,7 @@ func TestIdleConnectionsAreTrimmedOldestFirst(t *testing.T) {
 	entries := make([]*entry, 5)
 	for i := range entries {
 		entries[i] = &entry{id: uint64(i)}
-		entries[i].returned(int64(i) * int64(time.Second))
+		bag.New[*entry](bag.Hooks{}).Add(&entries[i].item, int64(i)*int64(time.Second))
 	}
 	var closed, said []string
 	h := housekeeper{env: housekeeperEnv{

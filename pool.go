@@ -106,7 +106,7 @@ func newPool(ctx context.Context, src source, cfg Config, hidden *secrets) (*Poo
 	p.suspicion.since.Store(-1)
 	p.leaks.p = p
 	p.locks.p = p
-	p.bag = bag.New[*entry](bag.Hooks{Joined: func() { p.opener.ask() }, Long: p.locks.long, LongWait: longWait})
+	p.bag = bag.New[*entry](bag.Hooks{Now: p.now, Joined: func() { p.opener.ask() }, Long: p.locks.long, LongWait: longWait})
 	p.opener = newOpener(openerEnv{
 		settings:      p.live.Load,
 		maxConnecting: func() int { return orDefault(p.cfg.MaxConnecting, p.live.Load().MaximumPoolSize) },
@@ -114,7 +114,7 @@ func newPool(ctx context.Context, src source, cfg Config, hidden *secrets) (*Poo
 		hold:          p.holdTime,
 		connect:       p.connect,
 		opened:        func(e *entry, took time.Duration) { p.opened(e, took, slog.LevelDebug) },
-		admit:         func(e *entry) { p.bag.Add(&e.item) },
+		admit:         func(e *entry) { p.bag.Add(&e.item, p.now()) },
 		admitted:      p.afterReturn,
 		discard:       p.closeDriver,
 		failed:        p.openFailed,
@@ -174,7 +174,7 @@ func (p *Pool) firstConnection(ctx context.Context) error {
 		if err == nil {
 			p.opener.adopt(time.Since(began))
 			p.opened(e, time.Since(began), slog.LevelInfo) // as HikariCP's fail-fast check
-			p.bag.Add(&e.item)
+			p.bag.Add(&e.item, p.now())
 			p.afterReturn(e)
 			if p.live.Load().minIdle() == 0 {
 				p.doom(e, CloseSurplus) // it has shown that there is a database; nobody wants it yet
@@ -293,14 +293,14 @@ func (p *Pool) Name() string { return p.name }
 
 // acquire lends a connection to the caller.
 func (p *Pool) acquire(ctx context.Context) (*entry, error) {
-	b := budget{ctx: ctx}
+	b := budget{ctx: ctx, now: p.now()}
 	if p.gate.now() != gateOpen {
 		if err := p.passGate(&b); err != nil {
 			return nil, err
 		}
 	}
 	for {
-		it := p.bag.TryBorrow()
+		it := p.bag.TryBorrow(b.now)
 		if it == nil {
 			var err error
 			if it, err = p.wait(&b); err != nil {
@@ -316,6 +316,7 @@ func (p *Pool) acquire(ctx context.Context) (*entry, error) {
 			if err := ctx.Err(); err != nil {
 				return nil, p.sentAway(&b, err)
 			}
+			b.look(p)
 		default:
 			return nil, p.sentAway(&b, err)
 		}
@@ -324,17 +325,13 @@ func (p *Pool) acquire(ctx context.Context) (*entry, error) {
 
 // lend starts a loan.
 func (p *Pool) lend(e *entry, b *budget) {
-	now := b.looked
-	if now == 0 {
-		now = p.now()
-	}
 	if e.uses.Load() == 0 {
 		p.opener.proved()
 	}
 	e.held(gripLoose) // before it is lent, or the detector of pool-lock would take the last user for this one
-	e.lent(now)
+	e.item.Lend(b.now)
 	if threshold := p.live.Load().LeakDetectionThreshold; threshold > 0 {
-		p.leaks.lent(e, now, threshold)
+		p.leaks.lent(e, b.now, threshold)
 	}
 	if b.waited {
 		p.stats.waited.Add(1)
@@ -353,7 +350,9 @@ func (p *Pool) wait(b *budget) (*bag.Item[*entry], error) {
 	if !ok {
 		return nil, bag.ErrTimeout
 	}
-	return p.bag.Wait(b.ctx, left, p.live.Load().MaxWaiters, callerID())
+	it, err := p.bag.Wait(b.ctx, b.now, left, p.live.Load().MaxWaiters, callerID())
+	b.look(p)
+	return it, err
 }
 
 // passGate holds a caller while the pool is suspended.
@@ -366,6 +365,7 @@ func (p *Pool) passGate(b *budget) error {
 	p.held.Add(1)
 	err := p.gate.wait(b.ctx, max(b.timeout, 0))
 	p.held.Add(-1)
+	b.look(p)
 	if err != nil {
 		return p.sentAway(b, err)
 	}
@@ -433,29 +433,33 @@ func (p *Pool) ownLoans() string {
 		": connections must be given back, and rows closed, before another one is asked for"
 }
 
-// budget is a caller's time. It starts when the caller first has to wait, so
-// that those who do not wait need no clock for it.
+// budget is a caller's time. It starts when the caller first has to wait.
 type budget struct {
 	ctx     context.Context
-	began   time.Time     // zero: not yet
-	timeout time.Duration // none if it is 0 or less
+	now     int64 // when the clock was looked at last: the time is short since then
+	began   int64 // when the budget started, if it has
+	started bool
 	waited  bool
-	refused int   // connections on which ResetSession has failed
-	looked  int64 // when the clock was looked at last, on the pool's; 0 if that is long ago
+	timeout time.Duration // none if it is 0 or less
+	refused int           // connections on which ResetSession has failed
 }
 
+// look looks at the clock, after something that may have taken long.
+func (b *budget) look(p *Pool) { b.now = p.now() }
+
 func (b *budget) start(p *Pool) {
-	if b.began.IsZero() {
-		b.began = time.Now()
+	if !b.started {
+		b.started, b.began = true, b.now
 		b.timeout = p.live.Load().ConnectionTimeout
 	}
 }
 
+// since is how long ago the budget started.
 func (b *budget) since() time.Duration {
-	if b.began.IsZero() {
+	if !b.started {
 		return 0
 	}
-	return time.Since(b.began)
+	return time.Duration(b.now - b.began)
 }
 
 // left is the rest of the pool's own time-out, 0 for none; false when it has

@@ -4,11 +4,11 @@
 //
 // # How it works
 //
-// Idle items lie in stripes: short stacks, each under a mutex of its own that
-// is held for a few instructions. A borrower looks in the stripe that its
-// goroutine is mapped to, where the item it returned last lies on top, and then
-// in the others. Nothing is shared between callers on different stripes, and no
-// step depends on how many items there are.
+// Idle items lie in stripes: each has a slot for one item, taken and filled with
+// one atomic instruction, and a stack under a mutex for the others. A borrower
+// looks in the stripe that its goroutine is mapped to, where the item it returned
+// last lies, and then in the others. Nothing is shared between callers on
+// different stripes, and no step depends on how many items there are.
 //
 // A borrower who finds nothing joins a queue, first come first served. An item
 // reaches the queue in one way only: [Bag.dispatch], which takes an idle item
@@ -21,17 +21,25 @@
 // Who returns an item first puts it into a stripe and then looks whether
 // anybody waits. Who is going to wait first joins the queue and then looks into
 // the stripes. Both pairs are sequentially consistent atomic operations, so at
-// least one of the two sees the other.
+// least one of the two sees the other. A served waiter who wakes up and one who
+// returns an item are such a pair as well: the one stops counting as waking and
+// then looks for items, the other one puts the item down and then looks whether
+// somebody is waking.
 //
 // # Who may overtake whom
 //
 // Waiters are served in the order of their arrival. A newcomer may take an idle
-// item past them as long as the one at the head has waited less than [Patience];
-// after that every item goes to the queue. Without this leave each hand-out in a
-// busy bag would cost a switch between goroutines, with more of it waiters would
-// starve. For the same reason an item that becomes idle while a served waiter
-// has not woken up yet is left to whoever comes first: the waiter, once awake,
-// serves the next. The rule is that of sync.Mutex, for many items.
+// item past them as long as the one at the head has waited no longer than
+// [Patience]; after that every item goes to the queue. Without this leave each
+// hand-out in a busy bag would cost a switch between goroutines, with more of it
+// waiters would starve. For the same reason an item that becomes idle while a
+// served waiter has not woken up yet is left to whoever comes first: the waiter,
+// once awake, serves the next. The rule is that of sync.Mutex, for many items.
+//
+// # Time
+//
+// The bag reads no clock where the caller has just done so: now, in nanoseconds
+// on the clock of [Hooks], is an argument. It need not be exact.
 //
 // The model of this protocol is in model/bag.pml; keep the two in step.
 package bag
@@ -39,7 +47,9 @@ package bag
 import (
 	"context"
 	"errors"
+	"math"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -61,64 +71,96 @@ var (
 
 // State says who has an item.
 //
-//	        Add                Borrow/Wait
-//	Outside ───► Idle ───────────────────────► InUse ──┐
-//	              ▲ │                          │  │    │ Remove
-//	              │ │ Reserve        Return    │  │    ▼
-//	              │ └────► Reserved ◄──────────┘  │  Removed
-//	              │   │       │  ▲     Retain     │
-//	              ├───┘       │  └────────────────┘
-//	              │ Unreserve │ Remove ──► Removed
-//	              └── Return ─┘
+//	        Add              Borrow/Wait         Lend
+//	Outside ───► Idle ──────────────────► Taken ──────► InUse ──┐
+//	             ▲ ▲ │                     │ │           │ │    │ Remove
+//	             │ │ │ Reserve    Restore  │ │   Return  │ │    ▼
+//	             │ │ └─────► Reserved ◄────┼─┼───────────┼─┘  Removed
+//	             │ │          │ │          │ │           │ Retain  ▲
+//	             │ └──────────┘ └──────────┼─┴───────────┼─────────┘
+//	             └─ Restore ───────────────┴─────────────┘  Remove
 //
-// Idle → InUse and Idle → Reserved happen under the lock of the stripe that
-// holds the item, so exactly one taker wins. Every other arrow is drawn by the
-// one who has the item: its borrower (InUse) or its keeper (Reserved).
+// Idle → Taken and Idle → Reserved happen when the item is taken out of the place
+// where it lies, so exactly one taker wins. Every other arrow is drawn by the one
+// who has the item: its borrower (Taken, InUse) or its keeper (Reserved).
+//
+// To observers the state is what the one who has the item has said last: between
+// TryBorrow and Lend it still says Idle.
 type State int32
 
 // The states of an item.
 const (
 	Outside  State = iota // not added yet
 	Idle                  // in a stripe, for anybody to take
+	Taken                 // out of its stripe, but not lent yet
 	InUse                 // lent to a borrower
 	Reserved              // taken aside for housekeeping: checked, cleaned or about to be closed
 	Removed               // gone; never comes back
+
+	stateBits = 3
 )
 
 func (s State) String() string {
-	return [...]string{"outside", "idle", "in use", "reserved", "removed"}[s]
+	return [...]string{"outside", "idle", "taken", "in use", "reserved", "removed"}[s]
 }
 
 // Item is one thing in the bag.
 type Item[T any] struct {
 	Value T
 
-	// state: see State for who may change it; anybody may read it.
-	state atomic.Int32
+	// said is the State and, above its bits, since when the item has been in use
+	// or not. Written by the one who has the item, read by anybody.
+	said atomic.Int64
 
-	// home is the index of the stripe that holds the item while it is Idle.
-	// Written under that stripe's lock; read by Reserve to find the lock.
+	// home is the index of the stripe that the item lies in while it is Idle.
+	// Written by the one who has it, before it is put there; read by Reserve.
 	home atomic.Int32
+
+	placed atomic.Bool // in a stripe; kept with invariants.Enabled only
 
 	prev, next *Item[T] // neighbours in Bag.all, guarded by Bag.all.mu
 }
 
 // State returns who has the item at this moment.
-func (it *Item[T]) State() State { return State(it.state.Load()) }
+func (it *Item[T]) State() State { return State(it.said.Load() & (1<<stateBits - 1)) }
 
-// move is an arrow drawn by the one who has the item.
-func (it *Item[T]) move(to State, from ...State) {
-	if invariants.Enabled {
-		ok := false
-		for _, f := range from {
-			ok = ok || it.State() == f
-		}
-		if !ok {
-			invariants.Broken("item moved to %v while %v, want one of %v", to, it.State(), from)
-		}
-	}
-	it.state.Store(int32(to))
+// Since returns who has the item at this moment and, on the bag's clock, since
+// when it has been lent if it is InUse; if not when its last loan ended, or when
+// it was added.
+func (it *Item[T]) Since() (State, int64) {
+	said := it.said.Load()
+	return State(said & (1<<stateBits - 1)), said >> stateBits
 }
+
+// say is an arrow drawn by the one who has the item.
+func (it *Item[T]) say(s State, since int64, from ...State) {
+	if invariants.Enabled {
+		it.check(from...)
+	}
+	it.said.Store(since<<stateBits | int64(s))
+}
+
+// move is say without a change of since.
+func (it *Item[T]) move(s State, from ...State) {
+	_, since := it.Since()
+	it.say(s, since, from...)
+}
+
+func (it *Item[T]) check(from ...State) {
+	if it.placed.Load() {
+		invariants.Broken("an item that lies in a stripe is moved by somebody who does not have it")
+	}
+	if !slices.Contains(from, it.State()) {
+		invariants.Broken("an item is moved while %v, want one of %v", it.State(), from)
+	}
+}
+
+// Take says that the borrower of an item, who has just got it, takes its time
+// before it lends it.
+func (it *Item[T]) Take() { it.move(Taken, Idle, Taken) }
+
+// Lend says that an item just borrowed is in use from now on.
+func (it *Item[T]) Lend(now int64) { it.say(InUse, now, Idle, Taken) }
 
 // Bag is the set of items and the queue of those who wait for one.
 // All methods may be called at once from any goroutine.
@@ -131,13 +173,14 @@ type Bag[T any] struct {
 	// being lost.
 	waiting atomic.Int32
 
-	// waking counts served waiters that have not woken up yet. Written under
-	// queue.mu.
+	// waking counts served waiters that have not woken up yet. Raised under
+	// queue.mu, lowered by the waiter once it is awake.
 	waking atomic.Int32
 
-	// overdue is set while the head of the queue has waited longer than
-	// Patience: newcomers must queue. Written under queue.mu.
-	overdue atomic.Bool
+	// late is when the head of the queue will have waited for Patience: from then
+	// on newcomers must queue. It is never where nobody waits. Written under
+	// queue.mu.
+	late atomic.Int64
 
 	closed atomic.Bool // set once, under queue.mu
 
@@ -151,12 +194,17 @@ type Bag[T any] struct {
 	}
 
 	hooks Hooks
-	now   func() time.Time // the clock that ages the queue
 }
 
-// Hooks are called by the goroutine that waits, without a lock held. Each may
-// be nil.
+// never is later than any moment.
+const never = math.MaxInt64
+
+// Hooks are what a bag needs to know, and whom it tells. Joined and Long are
+// called by the goroutine that waits, without a lock held. Each may be nil.
 type Hooks struct {
+	// Now is the clock: nanoseconds, monotonic. By default they count from New.
+	Now func() int64
+
 	// Joined: somebody has joined the queue.
 	Joined func()
 
@@ -168,14 +216,20 @@ type Hooks struct {
 
 // New returns an empty bag.
 func New[T any](hooks Hooks) *Bag[T] {
+	if hooks.Now == nil {
+		birth := time.Now()
+		hooks.Now = func() int64 { return int64(time.Since(birth)) }
+	}
 	if hooks.Joined == nil {
 		hooks.Joined = func() {}
 	}
-	return &Bag[T]{
+	b := &Bag[T]{
 		stripes: make([]stripe[T], stripeCount(runtime.GOMAXPROCS(0))),
 		hooks:   hooks,
-		now:     time.Now,
 	}
+	b.late.Store(never)
+	b.queue.alarm = never
+	return b
 }
 
 // here is the stripe the calling goroutine starts at.
@@ -187,15 +241,16 @@ func (b *Bag[T]) here() int {
 }
 
 // TryBorrow takes an idle item, or returns nil when there is none, or when
-// there are waiters that must not be overtaken.
-func (b *Bag[T]) TryBorrow() *Item[T] {
-	if b.overdue.Load() {
+// there are waiters that must not be overtaken. The caller has it, and calls Lend
+// or Take, or gives it back with Restore.
+func (b *Bag[T]) TryBorrow(now int64) *Item[T] {
+	if now > b.late.Load() {
 		return nil
 	}
 	return b.take(b.here())
 }
 
-// take pops an idle item, starting the search at stripe i.
+// take takes an idle item, starting the search at stripe i.
 func (b *Bag[T]) take(i int) *Item[T] {
 	for n := len(b.stripes); n > 0; n-- {
 		if it := b.stripes[i].pop(); it != nil {
@@ -207,13 +262,24 @@ func (b *Bag[T]) take(i int) *Item[T] {
 }
 
 // Return gives back an item that is InUse.
-func (b *Bag[T]) Return(it *Item[T]) {
-	b.putBack(it, InUse)
+func (b *Bag[T]) Return(it *Item[T], now int64) {
+	it.say(Idle, now, InUse)
+	b.put(it, now)
+}
+
+// Restore gives back an item that is Reserved, or was borrowed and has not been
+// lent. When its last loan ended does not change.
+func (b *Bag[T]) Restore(it *Item[T], now int64) {
+	if it.State() == Reserved {
+		b.reserved.Add(-1)
+	}
+	it.move(Idle, Idle, Taken, Reserved)
+	b.put(it, now)
 }
 
 // Add puts a new item into the bag, idle.
-func (b *Bag[T]) Add(it *Item[T]) {
-	it.move(InUse, Outside) // until it lies in a stripe it is the caller's
+func (b *Bag[T]) Add(it *Item[T], now int64) {
+	it.say(Idle, now, Outside)
 	b.all.mu.Lock()
 	it.prev, it.next = b.all.last, nil
 	if b.all.last != nil {
@@ -224,50 +290,51 @@ func (b *Bag[T]) Add(it *Item[T]) {
 	b.all.last = it
 	b.all.mu.Unlock()
 	b.total.Add(1)
-	b.putBack(it, InUse)
+	b.put(it, now)
 }
 
-func (b *Bag[T]) putBack(it *Item[T], from State) {
+// put puts an item that says it is idle into a stripe.
+func (b *Bag[T]) put(it *Item[T], now int64) {
 	i := b.here()
-	b.stripes[i].push(it, from, i)
-	if b.waiting.Load() > 0 && (b.waking.Load() == 0 || b.overdue.Load()) {
-		b.dispatch()
+	b.stripes[i].push(it, i)
+	if b.waiting.Load() > 0 && (b.waking.Load() == 0 || now > b.late.Load()) {
+		b.dispatch(now)
 	}
 }
 
 // Reserve takes an idle item aside. It returns false when the item is not idle:
-// lent, reserved by another, or removed.
+// lent, reserved by another, removed, or still on its way into its stripe. Who has
+// a reason to reserve it shows that reason first; who gives an item back looks for
+// one afterwards.
 func (b *Bag[T]) Reserve(it *Item[T]) bool {
 	for it.State() == Idle {
 		home := it.home.Load()
-		if b.stripes[home].reserve(it, int(home)) {
+		if b.stripes[home].reserve(it) {
+			it.move(Reserved, Idle)
 			b.reserved.Add(1)
 			return true
 		}
-		// Lent, or lent and returned to another stripe since: look again.
+		if it.home.Load() == home {
+			return false
+		}
+		// Lent and returned to another stripe since: look there.
 	}
 	return false
 }
 
-// Retain turns a loan into a reservation: the borrower is done with the item,
-// but it is not to be lent before Unreserve.
-func (b *Bag[T]) Retain(it *Item[T]) {
-	it.move(Reserved, InUse)
+// Retain turns a loan that ends now into a reservation: the borrower is done with
+// the item, but it is not to be lent before Restore.
+func (b *Bag[T]) Retain(it *Item[T], now int64) {
+	it.say(Reserved, now, InUse)
 	b.reserved.Add(1)
 }
 
-// Unreserve makes a reserved item idle.
-func (b *Bag[T]) Unreserve(it *Item[T]) {
-	b.reserved.Add(-1)
-	b.putBack(it, Reserved)
-}
-
-// Remove takes an item, lent or reserved by the caller, out of the bag for good.
+// Remove takes an item, that the caller has, out of the bag for good.
 func (b *Bag[T]) Remove(it *Item[T]) {
 	if it.State() == Reserved {
 		b.reserved.Add(-1)
 	}
-	it.move(Removed, InUse, Reserved)
+	it.move(Removed, Idle, Taken, InUse, Reserved)
 	b.all.mu.Lock()
 	if it.prev != nil {
 		it.prev.next = it.next
@@ -302,7 +369,7 @@ func (b *Bag[T]) Total() int { return int(b.total.Load()) }
 func (b *Bag[T]) Idle() int {
 	n := 0
 	for i := range b.stripes {
-		n += int(b.stripes[i].n.Load())
+		n += b.stripes[i].count()
 	}
 	return n
 }
@@ -326,4 +393,5 @@ func (b *Bag[T]) Close() {
 		b.leave(w)
 		w.settle(nil, ErrClosed)
 	}
+	b.queue.silence()
 }

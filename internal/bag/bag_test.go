@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,9 +17,28 @@ func newFilled(n int) (*Bag[int], []*Item[int]) {
 	items := make([]*Item[int], n)
 	for i := range items {
 		items[i] = &Item[int]{Value: i}
-		b.Add(items[i])
+		b.Add(items[i], b.hooks.Now())
 	}
 	return b, items
+}
+
+// borrow is TryBorrow and Lend.
+func borrow[T any](b *Bag[T]) *Item[T] {
+	now := b.hooks.Now()
+	it := b.TryBorrow(now)
+	if it != nil {
+		it.Lend(now)
+	}
+	return it
+}
+
+// await is Wait and Lend.
+func await[T any](b *Bag[T], ctx context.Context, timeout time.Duration, limit int, caller uintptr) (*Item[T], error) {
+	it, err := b.Wait(ctx, b.hooks.Now(), timeout, limit, caller)
+	if it != nil {
+		it.Lend(b.hooks.Now())
+	}
+	return it, err
 }
 
 func wantCounts(t *testing.T, b *Bag[int], total, idle, reserved, waiting int) {
@@ -30,10 +51,10 @@ func wantCounts(t *testing.T, b *Bag[int], total, idle, reserved, waiting int) {
 
 func TestBorrowerGetsTheItemItReturnedLast(t *testing.T) {
 	b, _ := newFilled(100)
-	first := b.TryBorrow()
+	first := borrow(b)
 	for range 1000 {
-		b.Return(first)
-		if again := b.TryBorrow(); again != first {
+		b.Return(first, b.hooks.Now())
+		if again := borrow(b); again != first {
 			t.Fatalf("got item %d after returning %d", again.Value, first.Value)
 		}
 	}
@@ -44,13 +65,13 @@ func TestEveryIdleItemIsFound(t *testing.T) {
 	b, _ := newFilled(n)
 	seen := map[int]bool{}
 	for range n {
-		it := b.TryBorrow()
+		it := borrow(b)
 		if it == nil || seen[it.Value] || it.State() != InUse {
 			t.Fatalf("after %d items: %v", len(seen), it)
 		}
 		seen[it.Value] = true
 	}
-	if it := b.TryBorrow(); it != nil {
+	if it := borrow(b); it != nil {
 		t.Fatalf("item %d lent twice", it.Value)
 	}
 	wantCounts(t, b, n, 0, 0, 0)
@@ -65,20 +86,20 @@ func TestReservedItemIsNotLent(t *testing.T) {
 		t.Fatal("reserved twice")
 	}
 	wantCounts(t, b, 2, 1, 1, 0)
-	if it := b.TryBorrow(); it != items[1] {
+	if it := borrow(b); it != items[1] {
 		t.Fatalf("lent %v, want the other item", it)
 	}
 	if b.Reserve(items[1]) {
 		t.Fatal("an item in use was reserved")
 	}
-	if it := b.TryBorrow(); it != nil {
+	if it := borrow(b); it != nil {
 		t.Fatalf("lent %v", it)
 	}
-	b.Unreserve(items[0])
-	if it := b.TryBorrow(); it != items[0] {
+	b.Restore(items[0], b.hooks.Now())
+	if it := borrow(b); it != items[0] {
 		t.Fatalf("lent %v, want the item that is no longer reserved", it)
 	}
-	b.Retain(items[0])
+	b.Retain(items[0], b.hooks.Now())
 	wantCounts(t, b, 2, 0, 1, 0)
 	b.Remove(items[0])
 	b.Remove(items[1])
@@ -94,7 +115,7 @@ func TestItemThatWasNotAddedCannotBeReserved(t *testing.T) {
 	if b.Reserve(it) {
 		t.Fatal("reserved an item that is in no bag")
 	}
-	b.Add(it)
+	b.Add(it, b.hooks.Now())
 	if !b.Reserve(it) {
 		t.Fatal("not reserved once added")
 	}
@@ -108,7 +129,7 @@ func TestAllListsItemsOldestFirst(t *testing.T) {
 		}
 		b.Remove(items[gone])
 	}
-	b.Add(&Item[int]{Value: 9})
+	b.Add(&Item[int]{Value: 9}, b.hooks.Now())
 	var got []int
 	for _, it := range b.All() {
 		got = append(got, it.Value)
@@ -124,25 +145,25 @@ func TestWaitersAreServedInTheOrderOfTheirArrival(t *testing.T) {
 		b, _ := newFilled(items)
 		held := make([]*Item[int], items)
 		for i := range held {
-			held[i] = b.TryBorrow()
+			held[i] = borrow(b)
 		}
 		served := make(chan int, callers)
 		for i := range callers {
 			go func() {
-				it, err := b.Wait(t.Context(), time.Hour, 0, 0)
+				it, err := await(b, t.Context(), time.Hour, 0, 0)
 				if err != nil {
 					t.Error(err)
 					return
 				}
 				served <- i
-				b.Return(it)
+				b.Return(it, b.hooks.Now())
 			}()
 			synctest.Wait() // this one stands in the line before the next comes
 		}
 		wantCounts(t, b, items, 0, 0, callers)
 		time.Sleep(2 * Patience)
 		for _, it := range held {
-			b.Return(it)
+			b.Return(it, b.hooks.Now())
 		}
 		synctest.Wait()
 		for i := range callers {
@@ -157,18 +178,18 @@ func TestWaitersAreServedInTheOrderOfTheirArrival(t *testing.T) {
 func TestNewcomersOvertakeOnlyAYoungQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, items := newFilled(2)
-		b.TryBorrow()
-		b.TryBorrow()
+		borrow(b)
+		borrow(b)
 		for range 2 {
-			go b.Wait(t.Context(), time.Hour, 0, 0)
+			go await(b, t.Context(), time.Hour, 0, 0)
 		}
 		synctest.Wait()
 
 		// Both items come back before the waiter that the first was handed to
 		// has had the time to wake up: the second is for whoever comes first.
-		b.Return(items[0])
-		b.Return(items[1])
-		if it := b.TryBorrow(); it != items[1] {
+		b.Return(items[0], b.hooks.Now())
+		b.Return(items[1], b.hooks.Now())
+		if it := borrow(b); it != items[1] {
 			t.Fatalf("a newcomer got %v, want the item left over", it)
 		}
 		synctest.Wait()
@@ -176,14 +197,14 @@ func TestNewcomersOvertakeOnlyAYoungQueue(t *testing.T) {
 
 		// Now the head has waited longer than its patience. Whatever comes back is its own.
 		time.Sleep(Patience + 1)
-		b.Return(items[0])
-		if it := b.TryBorrow(); it != nil {
+		b.Return(items[0], b.hooks.Now())
+		if it := borrow(b); it != nil {
 			t.Fatal("a newcomer overtook an overdue waiter")
 		}
-		b.Return(items[1])
+		b.Return(items[1], b.hooks.Now())
 		synctest.Wait()
 		wantCounts(t, b, 2, 1, 0, 0)
-		if b.TryBorrow() == nil {
+		if borrow(b) == nil {
 			t.Fatal("the queue is empty, but newcomers are still refused")
 		}
 	})
@@ -195,9 +216,9 @@ func TestNewItemGoesToTheWaiter(t *testing.T) {
 		b := New[int](Hooks{Joined: func() { asked++ }})
 		go func() {
 			synctest.Wait()
-			b.Add(&Item[int]{Value: 7})
+			b.Add(&Item[int]{Value: 7}, b.hooks.Now())
 		}()
-		it, err := b.Wait(t.Context(), time.Hour, 0, 0)
+		it, err := await(b, t.Context(), time.Hour, 0, 0)
 		if err != nil || it.Value != 7 {
 			t.Fatalf("got %v, %v", it, err)
 		}
@@ -225,7 +246,7 @@ func TestWaitEnds(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b, items := newFilled(1)
-				b.TryBorrow()
+				borrow(b)
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				start := time.Now()
@@ -233,14 +254,14 @@ func TestWaitEnds(t *testing.T) {
 					synctest.Wait()
 					c.end(b, cancel)
 				}()
-				it, err := b.Wait(ctx, time.Second, 0, 5)
+				it, err := await(b, ctx, time.Second, 0, 5)
 				if it != nil || !errors.Is(err, c.want) {
 					t.Fatalf("got %v, %v, want %v", it, err, c.want)
 				}
 				if took := time.Since(start); took != c.took {
 					t.Fatalf("ended after %v, want %v", took, c.took)
 				}
-				b.Return(items[0])
+				b.Return(items[0], b.hooks.Now())
 				wantCounts(t, b, 1, 1, 0, 0)
 			})
 		})
@@ -254,7 +275,7 @@ func TestExpelTakesTheOneThatWasPicked(t *testing.T) {
 		ended := make(chan uintptr, 3)
 		for caller := range uintptr(3) {
 			go func() {
-				if _, err := b.Wait(t.Context(), time.Minute, 0, caller); err == stop {
+				if _, err := await(b, t.Context(), time.Minute, 0, caller); err == stop {
 					ended <- caller
 				}
 			}()
@@ -283,13 +304,13 @@ func TestExpelTakesTheOneThatWasPicked(t *testing.T) {
 func TestFullQueueRefusesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New[int](Hooks{})
-		go b.Wait(t.Context(), time.Second, 2, 0)
-		go b.Wait(t.Context(), time.Second, 2, 0)
+		go await(b, t.Context(), time.Second, 2, 0)
+		go await(b, t.Context(), time.Second, 2, 0)
 		synctest.Wait()
-		if _, err := b.Wait(t.Context(), time.Second, 2, 0); err != ErrFull {
+		if _, err := await(b, t.Context(), time.Second, 2, 0); err != ErrFull {
 			t.Fatalf("got %v, want ErrFull", err)
 		}
-		if _, err := b.Wait(t.Context(), time.Second, 3, 0); err != ErrTimeout {
+		if _, err := await(b, t.Context(), time.Second, 3, 0); err != ErrTimeout {
 			t.Fatalf("got %v, want the third place of three and a time-out", err)
 		}
 	})
@@ -298,26 +319,26 @@ func TestFullQueueRefusesAtOnce(t *testing.T) {
 func TestItemHandedToSomebodyWhoGaveUpGoesToTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, items := newFilled(1)
-		b.TryBorrow()
+		borrow(b)
 		ctx, cancel := context.WithCancel(t.Context())
 		gaveUp := make(chan error, 1)
 		go func() {
-			_, err := b.Wait(ctx, time.Hour, 0, 0)
+			_, err := await(b, ctx, time.Hour, 0, 0)
 			gaveUp <- err
 		}()
 		synctest.Wait()
 		got := make(chan *Item[int], 1)
 		go func() {
-			it, _ := b.Wait(t.Context(), time.Hour, 0, 0)
+			it, _ := await(b, t.Context(), time.Hour, 0, 0)
 			got <- it
 		}()
 		synctest.Wait()
 		// Cancelled and served in the same instant, before either goroutine runs.
 		cancel()
-		b.Return(items[0])
+		b.Return(items[0], b.hooks.Now())
 		if err := <-gaveUp; err == nil {
 			// The select saw the item first: it counts as served.
-			b.Return(items[0])
+			b.Return(items[0], b.hooks.Now())
 		}
 		if it := <-got; it != items[0] {
 			t.Fatalf("the next waiter got %v", it)
@@ -327,14 +348,14 @@ func TestItemHandedToSomebodyWhoGaveUpGoesToTheNext(t *testing.T) {
 
 func TestClosedBagLetsNobodyWaitButTakesItemsBack(t *testing.T) {
 	b, items := newFilled(2)
-	b.TryBorrow()
+	borrow(b)
 	b.Close()
-	if _, err := b.Wait(t.Context(), time.Hour, 0, 0); err != ErrClosed {
+	if _, err := await(b, t.Context(), time.Hour, 0, 0); err != ErrClosed {
 		t.Fatalf("got %v", err)
 	}
 	for _, it := range items {
 		if it.State() == InUse {
-			b.Return(it)
+			b.Return(it, b.hooks.Now())
 		}
 		if !b.Reserve(it) {
 			t.Fatal("cannot take an item out of a closed bag")
@@ -344,30 +365,91 @@ func TestClosedBagLetsNobodyWaitButTakesItemsBack(t *testing.T) {
 	wantCounts(t, b, 0, 0, 0, 0)
 }
 
-func TestWaiterIsReusedWithItsTimerStopped(t *testing.T) {
+func TestWaiterIsUsedAgainWithNothingLeftOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, items := newFilled(1)
+		var first *waiter[int]
 		for i := range 100 {
-			b.TryBorrow()
+			borrow(b)
 			go func() {
 				synctest.Wait()
-				b.Return(items[0])
+				b.Return(items[0], b.hooks.Now())
 			}()
-			if _, err := b.Wait(t.Context(), time.Minute, 0, 0); err != nil {
+			if _, err := await(b, t.Context(), time.Minute, 0, 0); err != nil {
 				t.Fatal(err)
 			}
-			// Were the timer of an earlier wait still running, this one would end early.
-			b.queue.mu.Lock()
-			free := b.queue.freeLen
-			b.queue.mu.Unlock()
-			if free != 1 {
-				t.Fatalf("round %d: %d waiters kept, want 1", i, free)
+			free := b.queue.free.Load()
+			if first == nil {
+				first = free
 			}
+			if free == nil || free != first || free.below != nil {
+				t.Fatalf("round %d: another waiter was made", i)
+			}
+			// Did the time of the earlier wait still count, this one would end early.
 			start := time.Now()
-			if _, err := b.Wait(t.Context(), time.Hour, 0, 0); err != ErrTimeout || time.Since(start) != time.Hour {
+			if _, err := await(b, t.Context(), time.Hour, 0, 0); err != ErrTimeout || time.Since(start) != time.Hour {
 				t.Fatalf("round %d: %v after %v", i, err, time.Since(start))
 			}
-			b.Return(items[0])
+			b.Return(items[0], b.hooks.Now())
+		}
+	})
+}
+
+func TestWaitersLeftOfABurstAreLetGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New[int](Hooks{})
+		for range 10 * maxFree {
+			go await(b, t.Context(), time.Second, 0, 0)
+		}
+		time.Sleep(time.Second) // all have gone
+		synctest.Wait()
+		if _, err := await(b, t.Context(), time.Second, 0, 0); err != ErrTimeout {
+			t.Fatal(err)
+		}
+		b.queue.mu.Lock()
+		defer b.queue.mu.Unlock()
+		n := 0
+		for w := b.queue.free.Load(); w != nil; w = w.below {
+			n++
+		}
+		if n < maxFree/2 || n > maxFree+1 {
+			t.Fatalf("%d waiters are kept, want about %d", n, maxFree)
+		}
+	})
+}
+
+// Whoever has less time than those in front of it goes first.
+func TestTimesRunOutInAnyOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New[int](Hooks{Long: func(context.Context) any { return "long" }, LongWait: 20 * time.Millisecond})
+		rnd := rand.New(rand.NewPCG(1, 2))
+		var left sync.WaitGroup
+		for range 200 {
+			timeout := time.Duration(rnd.IntN(5000)) * time.Millisecond // 0: none
+			ctx, cancel := t.Context(), func() {}
+			want := ErrTimeout
+			if timeout == 0 || rnd.IntN(4) == 0 {
+				ctx, cancel = context.WithTimeout(ctx, time.Duration(1+rnd.IntN(5000))*time.Millisecond+1)
+				if end, _ := ctx.Deadline(); timeout == 0 || time.Until(end) < timeout {
+					timeout, want = time.Until(end), context.DeadlineExceeded
+				}
+			}
+			left.Go(func() {
+				defer cancel()
+				start := time.Now()
+				pool := timeout
+				if want == context.DeadlineExceeded {
+					pool = 0
+				}
+				if _, err := await(b, ctx, pool, 0, 0); err != want || time.Since(start) != timeout {
+					t.Errorf("%v after %v, want %v after %v", err, time.Since(start), want, timeout)
+				}
+			})
+			time.Sleep(time.Duration(rnd.IntN(10)) * time.Millisecond)
+		}
+		left.Wait()
+		if b.queue.soonest != nil || b.queue.latest != nil || b.queue.unnoted != nil {
+			t.Error("somebody is watched over who has gone")
 		}
 	})
 }
@@ -381,7 +463,7 @@ func TestLongWaitIsNoted(t *testing.T) {
 			ended := make(chan error, 1)
 			start := time.Now()
 			go func() {
-				_, err := b.Wait(ctx, timeout, 0, 3)
+				_, err := await(b, ctx, timeout, 0, 3)
 				ended <- err
 			}()
 			time.Sleep(time.Second - 1)
@@ -406,7 +488,7 @@ func TestLongWaitIsNoted(t *testing.T) {
 }
 
 func TestStateNames(t *testing.T) {
-	for s, want := range map[State]string{Outside: "outside", Idle: "idle", InUse: "in use", Reserved: "reserved", Removed: "removed"} {
+	for s, want := range map[State]string{Outside: "outside", Idle: "idle", Taken: "taken", InUse: "in use", Reserved: "reserved", Removed: "removed"} {
 		if got := fmt.Sprint(s); got != want {
 			t.Errorf("%d is called %q, want %q", int(s), got, want)
 		}

@@ -37,11 +37,11 @@ func BenchmarkBorrowReturn(b *testing.B) {
 				bg, _ := newFilled(size)
 				b.ReportAllocs()
 				spread(b, callers, func() {
-					it := bg.TryBorrow()
+					it := borrow(bg)
 					if it == nil {
-						it, _ = bg.Wait(b.Context(), time.Minute, 0, 0)
+						it, _ = await(bg, b.Context(), time.Minute, 0, 0)
 					}
-					bg.Return(it)
+					bg.Return(it, bg.hooks.Now())
 				})
 			})
 		}

@@ -73,10 +73,10 @@ func run(t *testing.T, ops []byte) {
 				it := &Item[int]{Value: len(byValue)}
 				byValue[it.Value] = it
 				d.idle = append(d.idle, it.Value)
-				b.Add(it)
+				b.Add(it, b.hooks.Now())
 			}
 		case 1, 2: // borrow without waiting
-			it := b.TryBorrow()
+			it := borrow(b)
 			if (it == nil) != (len(d.idle) == 0) {
 				t.Fatalf("op %d: TryBorrow gave %v while %d items are idle", i, it, len(d.idle))
 			}
@@ -88,7 +88,7 @@ func run(t *testing.T, ops []byte) {
 			if v, ok := pick(d.inUse, arg); ok {
 				take(&d.inUse, v)
 				d.idle = append(d.idle, v)
-				b.Return(byValue[v])
+				b.Return(byValue[v], b.hooks.Now())
 			}
 		case 5, 6: // wait
 			if len(d.line) >= 20 {
@@ -100,7 +100,7 @@ func run(t *testing.T, ops []byte) {
 			waits = append(waits, w)
 			timeout := time.Duration(arg) * time.Second // 0: none
 			go func() {
-				w.item, w.err = b.Wait(ctx, timeout, 0, uintptr(w.number))
+				w.item, w.err = await(b, ctx, timeout, 0, uintptr(w.number))
 				w.done = true
 			}()
 			if d.closed {
@@ -131,11 +131,11 @@ func run(t *testing.T, ops []byte) {
 			if v, ok := pick(d.reserved, arg); ok {
 				take(&d.reserved, v)
 				d.idle = append(d.idle, v)
-				b.Unreserve(byValue[v])
+				b.Restore(byValue[v], b.hooks.Now())
 			} else if v, ok := pick(d.inUse, arg); ok {
 				take(&d.inUse, v)
 				d.reserved = append(d.reserved, v)
-				b.Retain(byValue[v])
+				b.Retain(byValue[v], b.hooks.Now())
 			}
 		case 10: // remove
 			if v, ok := pick(append(slices.Clone(d.reserved), d.inUse...), arg); ok {

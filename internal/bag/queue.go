@@ -3,15 +3,21 @@ package bag
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // queue is the line of those who wait, first come first served.
 type queue[T any] struct {
-	mu          sync.Mutex // guards everything here, and Bag.waiting, waking, overdue and closed against each other; stripe locks and the lock of the list of all may be taken while it is held, never the other way round
-	first, last *waiter[T]
-	free        *waiter[T] // waiters to use again, linked by next
-	freeLen     int
+	mu sync.Mutex // guards what follows, Bag.closed and, while they are raised, Bag.waiting, waking and late; stripe locks and the lock of the list of all may be taken while it is held, never the other way round
+
+	first, last     *waiter[T] // the line
+	soonest, latest *waiter[T] // those of it whose time runs out, by the end of it
+	unnoted         *waiter[T] // the first in the line who has not been told that its wait is long
+	free            atomic.Pointer[waiter[T]]
+	timer           *time.Timer
+	alarm           int64 // when the timer goes off; never if it is not set
+	silent          bool  // the timer is not to be set any more
 }
 
 // maxFree bounds the memory that a burst of waiters leaves behind.
@@ -20,86 +26,86 @@ const maxFree = 256
 // waiter is one wait. It is settled once, under queue.mu: served with an item,
 // sent away with an error, or withdrawn by its own goroutine.
 type waiter[T any] struct {
-	prev, next *waiter[T]
+	// Guarded by queue.mu.
+	prev, next    *waiter[T] // in the line
+	sooner, later *waiter[T] // by deadline
+	since         int64
+	deadline      int64 // never if there is none
+	caller        uintptr
+	note          any
+	queued        bool // in the line; false once settled
 
-	since  time.Time
-	caller uintptr
+	// Written under queue.mu by who settles it, read by its goroutine once it has
+	// received settled.
+	item *Item[T]
+	err  error
 
-	// Guarded by queue.mu until ready has been received.
-	queued bool // in the line; false once settled
-	item   *Item[T]
-	err    error
-	note   any
+	// signals has room for all there can be: the sender never blocks. It is
+	// written to under queue.mu.
+	signals chan signal
 
-	ready chan struct{} // capacity 1: the settler never blocks
-	timer *time.Timer   // owned by the waiting goroutine
+	below *waiter[T] // in queue.free: written by who puts it there
 }
+
+// signal is what a waiter is woken for.
+type signal uint8
+
+const (
+	tooLong signal = iota // its wait has become long; at most once, and before settled
+	settled               // its wait is over
+	signals = 2
+)
 
 // settle decides the wait; the waiter has left the line. queue.mu is held.
 func (w *waiter[T]) settle(it *Item[T], err error) {
 	w.item, w.err = it, err
-	w.ready <- struct{}{}
+	w.signals <- settled
 }
 
 // Waiter describes one wait to [Bag.Waiters].
 type Waiter struct {
 	Caller uintptr // as given to Wait
-	Since  time.Time
-	Note   any // from Hooks.Long; nil before that
+	Since  int64   // on the bag's clock
+	Note   any     // from Hooks.Long; nil before that
 }
 
-// Wait queues for an item, for at most timeout (none if it is 0 or less).
-// caller is shown to [Bag.Waiters].
+// Wait queues for an item, from now on and for at most timeout (without end if it
+// is 0 or less). caller is shown to [Bag.Waiters].
 //
 // It returns ErrFull at once when limit > 0 waiters are queued already,
 // ErrClosed when the bag is or becomes closed, ErrTimeout, the context's error,
-// or what [Bag.Expel] gave. A wait that ends with an error has no item.
-func (b *Bag[T]) Wait(ctx context.Context, timeout time.Duration, limit int, caller uintptr) (*Item[T], error) {
-	w, err := b.join(limit, caller)
+// or what [Bag.Expel] gave. A wait that ends with an error has no item. With an
+// item the caller is where TryBorrow leaves it.
+func (b *Bag[T]) Wait(ctx context.Context, now int64, timeout time.Duration, limit int, caller uintptr) (*Item[T], error) {
+	w, err := b.join(now, timeout, limit, caller)
 	if err != nil {
 		return nil, err
 	}
 	b.hooks.Joined()
-
-	// The first part of a wait is short if somebody wants to know of long ones.
-	part, rest := timeout, time.Duration(0)
-	if b.hooks.Long != nil && (timeout <= 0 || timeout > b.hooks.LongWait) {
-		part, rest = b.hooks.LongWait, timeout-b.hooks.LongWait
-	}
-	for again := true; again; {
-		again = false
-		var expired <-chan time.Time
-		if part > 0 {
-			expired = w.startTimer(part)
-		}
-		select {
-		case <-w.ready:
-		case <-ctx.Done():
-			err = ctx.Err()
-		case <-expired:
-			if rest == 0 {
-				err = ErrTimeout
-				break
+	done := ctx.Done()
+	for {
+		var s signal
+		if done == nil {
+			s = <-w.signals // much cheaper than select
+		} else {
+			select {
+			case s = <-w.signals:
+			case <-done:
+				return nil, b.giveUp(w, ctx.Err())
 			}
-			b.note(w, b.hooks.Long(ctx))
-			part, rest, again = rest, 0, true // rest < 0: no time-out
 		}
+		if s == settled {
+			return b.finish(w)
+		}
+		note := b.hooks.Long(ctx)
+		b.queue.mu.Lock()
+		w.note = note
+		b.queue.mu.Unlock()
 	}
-	if w.timer != nil {
-		w.timer.Stop() // before finish: afterwards w may be another's
-	}
-	return b.finish(w, err)
-}
-
-func (b *Bag[T]) note(w *waiter[T], note any) {
-	b.queue.mu.Lock()
-	w.note = note
-	b.queue.mu.Unlock()
 }
 
 // join puts a waiter at the end of the line.
-func (b *Bag[T]) join(limit int, caller uintptr) (*waiter[T], error) {
-	now := b.now()
+func (b *Bag[T]) join(now int64, timeout time.Duration, limit int, caller uintptr) (*waiter[T], error) {
 	q := &b.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -110,17 +116,33 @@ func (b *Bag[T]) join(limit int, caller uintptr) (*waiter[T], error) {
 		return nil, ErrFull
 	}
 	w := q.get()
-	w.since, w.caller = now, caller
+	w.since, w.deadline, w.caller = now, never, caller
 	w.queued = true
 	w.prev, w.next = q.last, nil
 	if q.last != nil {
 		q.last.next = w
 	} else {
 		q.first = w
+		b.late.Store(now + int64(Patience))
 	}
 	q.last = w
+	if q.unnoted == nil {
+		q.unnoted = w
+	}
+	due := int64(never)
+	if timeout > 0 {
+		w.deadline = now + int64(timeout)
+		q.insert(w)
+		due = w.deadline
+	}
+	if b.hooks.Long != nil {
+		due = min(due, now+int64(b.hooks.LongWait))
+	}
 	b.waiting.Add(1)
 	b.dispatchLocked(now) // an item may have come back since the caller looked
+	if w.queued && due < q.alarm {
+		b.setAlarm(due, now)
+	}
 	return w, nil
 }
 
@@ -131,23 +153,30 @@ func (b *Bag[T]) leave(w *waiter[T]) {
 		w.prev.next = w.next
 	} else {
 		q.first = w.next
+		if w.next != nil {
+			b.late.Store(w.next.since + int64(Patience))
+		} else {
+			b.late.Store(never)
+		}
 	}
 	if w.next != nil {
 		w.next.prev = w.prev
 	} else {
 		q.last = w.prev
 	}
+	if q.unnoted == w {
+		q.unnoted = w.next
+	}
+	if w.deadline != never {
+		q.remove(w)
+	}
 	w.prev, w.next = nil, nil
 	w.queued = false
 	b.waiting.Add(-1)
-	if q.first == nil {
-		b.overdue.Store(false)
-	}
 }
 
 // dispatch serves those who wait with what is idle.
-func (b *Bag[T]) dispatch() {
-	now := b.now()
+func (b *Bag[T]) dispatch(now int64) {
 	b.queue.mu.Lock()
 	b.dispatchLocked(now)
 	b.queue.mu.Unlock()
@@ -155,19 +184,18 @@ func (b *Bag[T]) dispatch() {
 
 // dispatchLocked hands idle items to the head of the line: one at a time while
 // the head is young (the one served goes on from there when it wakes), as many
-// as there are once the head is overdue. queue.mu is held.
-func (b *Bag[T]) dispatchLocked(now time.Time) {
+// as there are once the head is late. queue.mu is held.
+func (b *Bag[T]) dispatchLocked(now int64) {
 	q := &b.queue
 	for q.first != nil {
-		late := now.Sub(q.first.since) > Patience
-		b.overdue.Store(late)
-		if b.waking.Load() > 0 && !late {
+		if b.waking.Load() > 0 && now <= b.late.Load() {
 			return
 		}
 		it := b.take(b.here())
 		if it == nil {
 			return
 		}
+		it.Take() // it may be long before the waiter gets to run
 		w := q.first
 		b.leave(w)
 		b.waking.Add(1)
@@ -175,41 +203,56 @@ func (b *Bag[T]) dispatchLocked(now time.Time) {
 	}
 }
 
-// finish ends a wait in the waiting goroutine. giveUp is nil when the waiter
-// was woken, else the reason why it stopped waiting; then it may have been
-// settled in the meantime.
-func (b *Bag[T]) finish(w *waiter[T], giveUp error) (*Item[T], error) {
-	q := &b.queue
-	now := b.now()
-	q.mu.Lock()
-	if w.queued {
-		b.leave(w)
-		q.put(w)
-		q.mu.Unlock()
-		return nil, giveUp
-	}
-	if giveUp != nil {
-		<-w.ready // settled: the signal is there
-	}
+// finish ends a wait that was settled, in the waiting goroutine.
+func (b *Bag[T]) finish(w *waiter[T]) (*Item[T], error) {
 	it, err := w.item, w.err
-	q.put(w)
+	b.queue.put(w)
 	if it == nil {
-		q.mu.Unlock()
-		if giveUp != nil {
-			err = giveUp
-		}
 		return nil, err
 	}
 	b.waking.Add(-1)
-	if giveUp == nil || giveUp == ErrTimeout {
-		b.dispatchLocked(now)
-		q.mu.Unlock()
-		return it, nil
+	if b.waiting.Load() > 0 && b.some() {
+		b.dispatch(b.hooks.Now())
 	}
-	q.mu.Unlock()
-	// The caller has given up: the item goes to the next.
-	b.Return(it)
-	return nil, giveUp
+	return it, nil
+}
+
+// giveUp ends a wait whose context has ended, in the waiting goroutine. It may
+// have been settled in the meantime: then the item goes to the next.
+func (b *Bag[T]) giveUp(w *waiter[T], why error) error {
+	b.queue.mu.Lock()
+	queued := w.queued
+	if queued {
+		b.leave(w)
+	}
+	b.queue.mu.Unlock()
+	if queued {
+		select {
+		case <-w.signals: // that the wait has become long
+		default:
+		}
+		b.queue.put(w)
+		return why
+	}
+	for <-w.signals != settled {
+	}
+	it := w.item
+	b.queue.put(w)
+	if it != nil {
+		b.waking.Add(-1)
+		b.Restore(it, b.hooks.Now())
+	}
+	return why
+}
+
+// some reports whether there is an idle item.
+func (b *Bag[T]) some() bool {
+	for i := range b.stripes {
+		if b.stripes[i].count() > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // Expel shows pick those in the line, first come first, and sends the one away,
@@ -248,33 +291,63 @@ func (b *Bag[T]) waitersLocked() []Waiter {
 	return ws
 }
 
-// get returns a waiter to use. queue.mu is held.
+// get returns a waiter to use. queue.mu is held, so that there is one getter at a
+// time: what lies below the top cannot change while the top stays.
 func (q *queue[T]) get() *waiter[T] {
-	w := q.free
-	if w == nil {
-		return &waiter[T]{ready: make(chan struct{}, 1)}
+	for {
+		w := q.free.Load()
+		if w == nil {
+			return &waiter[T]{signals: make(chan signal, signals)}
+		}
+		if q.free.CompareAndSwap(w, w.below) {
+			w.below = nil
+			return w
+		}
 	}
-	q.free, w.next = w.next, nil
-	q.freeLen--
-	return w
 }
 
-// put keeps a waiter for the next. queue.mu is held.
+// put keeps a waiter, whose channel is empty, for the next. No lock is needed.
 func (q *queue[T]) put(w *waiter[T]) {
 	w.item, w.err, w.note = nil, nil, nil
-	if q.freeLen >= maxFree {
-		return
+	for {
+		w.below = q.free.Load()
+		if q.free.CompareAndSwap(w.below, w) {
+			return
+		}
 	}
-	w.next = q.free
-	q.free = w
-	q.freeLen++
 }
 
-func (w *waiter[T]) startTimer(d time.Duration) <-chan time.Time {
-	if w.timer == nil {
-		w.timer = time.NewTimer(d)
-	} else {
-		w.timer.Reset(d)
+// insert puts w, which is at the end of the line, into its place by deadline.
+// Nearly always that is the end as well.
+func (q *queue[T]) insert(w *waiter[T]) {
+	after := q.latest
+	for after != nil && after.deadline > w.deadline {
+		after = after.sooner
 	}
-	return w.timer.C
+	w.sooner = after
+	if after != nil {
+		w.later, after.later = after.later, w
+	} else {
+		w.later, q.soonest = q.soonest, w
+	}
+	if w.later != nil {
+		w.later.sooner = w
+	} else {
+		q.latest = w
+	}
+}
+
+// remove takes w out of the order of deadlines.
+func (q *queue[T]) remove(w *waiter[T]) {
+	if w.sooner != nil {
+		w.sooner.later = w.later
+	} else {
+		q.soonest = w.later
+	}
+	if w.later != nil {
+		w.later.sooner = w.sooner
+	} else {
+		q.latest = w.sooner
+	}
+	w.sooner, w.later = nil, nil
 }

@@ -50,7 +50,7 @@ func stress(t *testing.T, size int) {
 	}
 	b := New[*owned](Hooks{})
 	for range size {
-		b.Add(&Item[*owned]{Value: new(owned)})
+		b.Add(&Item[*owned]{Value: new(owned)}, b.hooks.Now())
 	}
 
 	var stop atomic.Bool
@@ -68,9 +68,9 @@ func stress(t *testing.T, size int) {
 				it.Value.drop(t, me)
 				if rand.IntN(8) == 0 {
 					b.Remove(it)
-					b.Add(&Item[*owned]{Value: new(owned)})
+					b.Add(&Item[*owned]{Value: new(owned)}, b.hooks.Now())
 				} else {
-					b.Unreserve(it)
+					b.Restore(it, b.hooks.Now())
 				}
 			}
 		}
@@ -83,14 +83,14 @@ func stress(t *testing.T, size int) {
 		wg.Go(func() {
 			rnd := rand.New(rand.NewPCG(uint64(n), 7))
 			for range rounds {
-				it := b.TryBorrow()
+				it := borrow(b)
 				if it == nil {
 					ctx, cancel := t.Context(), func() {}
 					if rnd.IntN(3) == 0 {
 						ctx, cancel = context.WithTimeout(ctx, time.Duration(rnd.IntN(50))*time.Microsecond)
 					}
 					var err error
-					it, err = b.Wait(ctx, time.Minute, 0, uintptr(me))
+					it, err = await(b, ctx, time.Minute, 0, uintptr(me))
 					cancel()
 					if err != nil {
 						if !errors.Is(err, context.DeadlineExceeded) {
@@ -108,10 +108,10 @@ func stress(t *testing.T, size int) {
 				it.Value.drop(t, me)
 				switch rnd.IntN(16) {
 				case 0:
-					b.Retain(it)
-					b.Unreserve(it)
+					b.Retain(it, b.hooks.Now())
+					b.Restore(it, b.hooks.Now())
 				default:
-					b.Return(it)
+					b.Return(it, b.hooks.Now())
 				}
 				served.Add(1)
 			}
@@ -125,7 +125,7 @@ func stress(t *testing.T, size int) {
 		t.Fatalf("at rest: total %d, idle %d, reserved %d, waiting %d; want %d idle", b.Total(), b.Idle(), b.Reserved(), b.Waiting(), size)
 	}
 	for range size {
-		if b.TryBorrow() == nil {
+		if borrow(b) == nil {
 			t.Fatal("an item is lost")
 		}
 	}
@@ -136,7 +136,7 @@ func stress(t *testing.T, size int) {
 func TestNobodyWaitsWhileAnItemIsIdle(t *testing.T) {
 	b := New[*owned](Hooks{})
 	for range 4 {
-		b.Add(&Item[*owned]{Value: new(owned)})
+		b.Add(&Item[*owned]{Value: new(owned)}, b.hooks.Now())
 	}
 	const bound = 5 * time.Second // far beyond any scheduling delay of a loaded machine
 	var stop atomic.Bool
@@ -161,15 +161,15 @@ func TestNobodyWaitsWhileAnItemIsIdle(t *testing.T) {
 	for range 16 {
 		wg.Go(func() {
 			for range 5000 {
-				it := b.TryBorrow()
+				it := borrow(b)
 				if it == nil {
 					var err error
-					if it, err = b.Wait(t.Context(), 4*bound, 0, 0); err != nil {
+					if it, err = await(b, t.Context(), 4*bound, 0, 0); err != nil {
 						t.Error(err)
 						return
 					}
 				}
-				b.Return(it)
+				b.Return(it, b.hooks.Now())
 			}
 		})
 	}

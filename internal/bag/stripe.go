@@ -5,17 +5,22 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/akaripool/akari/internal/invariants"
 )
 
-// stripe is a stack of idle items.
+// stripe is where idle items lie: one in the slot, the others in a stack. Each is
+// in one of the two, and whoever takes it out has it.
 type stripe[T any] struct {
-	mu    sync.Mutex   // guards stack and the moves of its items; a few instructions long, nothing is taken while it is held
+	slot atomic.Pointer[Item[T]] // filled only while it is empty, by anybody who has an item; emptied by anybody
+
 	n     atomic.Int32 // len(stack): written under mu, read by those who look for a stripe with something in it
+	mu    sync.Mutex   // guards stack; a few instructions long, nothing is taken while it is held
 	stack []*Item[T]
 
 	// Two stripes in one cache line would slow each other down; two lines,
 	// because processors fetch them in pairs. Measured by BenchmarkBorrowReturn.
-	_ [128 - 8 - 4 - 4 - 24]byte
+	_ [128 - 8 - 4 - 8 - 4 - 24]byte
 }
 
 // stripeCount gives every processor a few stripes, so that goroutines that run
@@ -26,11 +31,22 @@ func stripeCount(procs int) int {
 	return min(n, 64)
 }
 
-// pop takes the item that was put in last.
+// pop takes an item, nil if there is none: that in the slot, which is mostly the
+// one put in last, or that on top of the stack.
 func (s *stripe[T]) pop() *Item[T] {
+	if s.slot.Load() != nil {
+		if it := s.slot.Swap(nil); it != nil {
+			it.place(false)
+			return it
+		}
+	}
 	if s.n.Load() == 0 {
 		return nil
 	}
+	return s.popStack()
+}
+
+func (s *stripe[T]) popStack() *Item[T] {
 	s.mu.Lock()
 	top := len(s.stack) - 1
 	if top < 0 {
@@ -41,33 +57,58 @@ func (s *stripe[T]) pop() *Item[T] {
 	s.stack[top] = nil
 	s.stack = s.stack[:top]
 	s.n.Store(int32(top))
-	it.move(InUse, Idle)
+	it.place(false)
 	s.mu.Unlock()
 	return it
 }
 
-// push puts in an item that was in state from; i is the stripe's own index.
-func (s *stripe[T]) push(it *Item[T], from State, i int) {
-	s.mu.Lock()
+// push puts in an item of the caller's; i is the stripe's own index. Afterwards
+// the item is anybody's.
+func (s *stripe[T]) push(it *Item[T], i int) {
 	if int(it.home.Load()) != i { // mostly it comes back to where it was
-		it.home.Store(int32(i)) // before the state: who sees Idle must see where
+		it.home.Store(int32(i)) // first: who finds it idle must see where
 	}
-	it.move(Idle, from)
+	it.place(true)
+	if s.slot.Load() == nil && s.slot.CompareAndSwap(nil, it) {
+		return
+	}
+	s.mu.Lock()
 	s.stack = append(s.stack, it)
 	s.n.Store(int32(len(s.stack)))
 	s.mu.Unlock()
 }
 
-// reserve takes it out of the middle, if it is here.
-func (s *stripe[T]) reserve(it *Item[T], i int) bool {
+// reserve takes an item out, if it is here.
+func (s *stripe[T]) reserve(it *Item[T]) bool {
+	if s.slot.CompareAndSwap(it, nil) {
+		it.place(false)
+		return true
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if it.State() != Idle || int(it.home.Load()) != i {
+	at := slices.Index(s.stack, it)
+	if at < 0 {
 		return false
 	}
-	at := slices.Index(s.stack, it)
 	s.stack = slices.Delete(s.stack, at, at+1)
 	s.n.Store(int32(len(s.stack)))
-	it.move(Reserved, Idle)
+	it.place(false)
 	return true
+}
+
+// count is the number of items here.
+func (s *stripe[T]) count() int {
+	n := int(s.n.Load())
+	if s.slot.Load() != nil {
+		n++
+	}
+	return n
+}
+
+// place notes, for the checks of invariants, that an item is put into a stripe, or
+// was taken out.
+func (it *Item[T]) place(in bool) {
+	if invariants.Enabled && it.placed.Swap(in) == in {
+		invariants.Broken("an item is put into stripes, or taken out of them, twice; in: %v", in)
+	}
 }

@@ -1,0 +1,79 @@
+package bag
+
+import "time"
+
+// One timer watches over all who wait, since setting and stopping one for each
+// costs more than a hand-over. It goes off when the first of them needs it, or
+// would have needed it, had its wait not been over before.
+
+// patrolPause is the least time from one round to the next that only tells waiters
+// that their wait is long: many begin at about the same time.
+const patrolPause = 2 * time.Millisecond
+
+// setAlarm has patrol run when it is due. queue.mu is held.
+func (b *Bag[T]) setAlarm(due, now int64) {
+	q := &b.queue
+	if q.silent {
+		return
+	}
+	q.alarm = due
+	if due == never {
+		return
+	}
+	d := time.Duration(due - now)
+	if q.timer == nil {
+		q.timer = time.AfterFunc(d, b.patrol)
+	} else {
+		q.timer.Reset(d)
+	}
+}
+
+// patrol sends those away whose time has run out, and wakes those whose wait has
+// become long.
+func (b *Bag[T]) patrol() {
+	q := &b.queue
+	now := b.hooks.Now()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for w := q.soonest; w != nil && w.deadline <= now; w = q.soonest {
+		b.leave(w)
+		w.settle(nil, ErrTimeout)
+	}
+	due := int64(never)
+	if w := q.soonest; w != nil {
+		due = w.deadline
+	}
+	if b.hooks.Long != nil {
+		long := int64(b.hooks.LongWait)
+		for w := q.unnoted; w != nil && w.since+long <= now; w = q.unnoted {
+			w.signals <- tooLong
+			q.unnoted = w.next
+		}
+		if w := q.unnoted; w != nil {
+			due = min(due, max(w.since+long, now+int64(patrolPause)))
+		}
+	}
+	q.shorten()
+	b.setAlarm(due, now)
+}
+
+// silence stops the timer for good: nobody waits any more, and nobody will. queue.mu
+// is held.
+func (q *queue[T]) silence() {
+	q.silent = true
+	if q.timer != nil {
+		q.timer.Stop()
+	}
+}
+
+// shorten lets go of waiters that are kept beyond maxFree. queue.mu is held, so
+// that none is taken meanwhile; those that are put come on top.
+func (q *queue[T]) shorten() {
+	w := q.free.Load()
+	for n := 1; w != nil && n < maxFree; n++ {
+		w = w.below
+	}
+	if w != nil {
+		w.below = nil
+	}
+}
