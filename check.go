@@ -86,11 +86,12 @@ func (p *Pool) reset(ctx context.Context, e *entry, b *budget) error {
 		}
 	}()
 	panicked, err := resetSession(ctx, e.conn)
-	err = p.secrets.mask(err)
 	returned = true
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
+	}
+	err = p.secrets.mask(err)
+	switch {
 	case ctx.Err() != nil && !panicked: // which says nothing about other connections
 		e.broken = err
 		p.retire(e, CloseBroken)
@@ -116,8 +117,13 @@ const maxRefusals = 3
 
 func resetSession(ctx context.Context, c driver.Conn) (panicked bool, err error) {
 	returned := false
-	defer func() { panicked = !returned }()
-	defer recoverTo(&err, "ResetSession")
+	defer func() {
+		if returned {
+			return
+		}
+		panicked = true
+		err = driverPanic("ResetSession", recover())
+	}()
 	err = c.(driver.SessionResetter).ResetSession(ctx)
 	returned = true
 	return false, err

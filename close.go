@@ -206,9 +206,11 @@ func (p *Pool) tooMany() bool {
 func (p *Pool) stillGood(e *entry) (good bool) {
 	finished := false
 	defer func() {
-		if recover() != nil {
+		switch {
+		case finished:
+		case recover() != nil:
 			good = false
-		} else if !finished {
+		default:
 			p.retire(e, CloseBroken)
 		}
 	}()

@@ -245,8 +245,12 @@ func later(d, more time.Duration) time.Duration {
 // recoverTo turns a panic of the driver into an error.
 func recoverTo(err *error, where string) {
 	if r := recover(); r != nil {
-		*err = fmt.Errorf("akari: the driver panicked in %s: %v", where, r)
+		*err = driverPanic(where, r)
 	}
+}
+
+func driverPanic(where string, value any) error {
+	return fmt.Errorf("akari: the driver panicked in %s: %v", where, value)
 }
 
 func closeQuietly(c driver.Conn) {

@@ -66,7 +66,7 @@ func TestIdleConnectionsAreTrimmedOldestFirst(t *testing.T) {
 	entries := make([]*entry, 5)
 	for i := range entries {
 		entries[i] = &entry{id: uint64(i)}
-		bag.New[*entry](bag.Hooks{}).Add(&entries[i].item, int64(i)*int64(time.Second))
+		bag.New[*entry](1, bag.Hooks{}).Add(&entries[i].item, int64(i)*int64(time.Second))
 	}
 	var closed, said []string
 	h := housekeeper{env: housekeeperEnv{

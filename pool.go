@@ -106,7 +106,7 @@ func newPool(ctx context.Context, src source, cfg Config, hidden *secrets) (*Poo
 	p.suspicion.since.Store(-1)
 	p.leaks.p = p
 	p.locks.p = p
-	p.bag = bag.New[*entry](bag.Hooks{Now: p.now, Joined: func() { p.opener.ask() }, Long: p.locks.long, LongWait: longWait})
+	p.bag = bag.New[*entry](p.cfg.MaximumPoolSize, bag.Hooks{Now: p.now, Joined: func() { p.opener.ask() }, Long: p.locks.long, LongWait: longWait})
 	p.opener = newOpener(openerEnv{
 		settings:      p.live.Load,
 		maxConnecting: func() int { return orDefault(p.cfg.MaxConnecting, p.live.Load().MaximumPoolSize) },
@@ -352,6 +352,9 @@ func (p *Pool) wait(b *budget) (*bag.Item[*entry], error) {
 	}
 	it, err := p.bag.Wait(b.ctx, b.now, left, p.live.Load().MaxWaiters, callerID())
 	b.look(p)
+	if it != nil && err != nil { // served too late
+		p.putBack(it.Value)
+	}
 	return it, err
 }
 

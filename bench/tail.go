@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"time"
 )
@@ -15,15 +16,19 @@ import (
 func tail(p plan) error {
 	const size, callers = 32, 400
 	turn := max(10*p.turn, time.Second)
+	if p.full {
+		turn *= 4 // so that one cycle more or less is little
+	}
 	fmt.Fprintf(p.out, "Waits of %d callers for %d connections, milliseconds\n", callers, size)
 	fmt.Fprintf(p.out, "%-14s %-14s %9s %8s %8s %8s %8s %15s %9s\n", "hold", "", "cycles/s", "p50", "p99", "p99.9", "max", "cycles/caller", "to ideal")
 	for _, load := range []struct {
-		name string
-		hold func()
+		name   string
+		atOnce int // how many connections can be in use at the same time
+		hold   func()
 	}{
-		{"sleep 0-1 ms", func() { time.Sleep(time.Duration(rand.Int64N(int64(time.Millisecond)))) }},
-		{"sleep 500 µs", func() { time.Sleep(500 * time.Microsecond) }},
-		{"busy 100 µs", func() {
+		{"sleep 0-1 ms", size, func() { time.Sleep(time.Duration(rand.Int64N(int64(time.Millisecond)))) }},
+		{"sleep 500 µs", size, func() { time.Sleep(500 * time.Microsecond) }},
+		{"busy 100 µs", min(size, runtime.GOMAXPROCS(0)), func() {
 			for end := time.Now().Add(100 * time.Microsecond); time.Now().Before(end); {
 			}
 		}},
@@ -41,7 +46,7 @@ func tail(p plan) error {
 			if err != nil {
 				return fmt.Errorf("%s: %w", candidate.name, err)
 			}
-			ideal := idealWaits(w.holds, size, callers)
+			ideal := idealWaits(w.holds, load.atOnce, callers)
 			fmt.Fprintf(p.out, "%-14s %-14s %9.0f %8.2f %8.2f %8.2f %8.2f %7d to %4d %9.2f\n", load.name, candidate.name,
 				float64(len(w.waits))/turn.Seconds(), ms(w.waits, 0.5), ms(w.waits, 0.99), ms(w.waits, 0.999), ms(w.waits, 1),
 				w.least, w.most, ms(w.waits, 0.99)/ms(ideal, 0.99))
@@ -56,17 +61,22 @@ type waited struct {
 	least, most  int // cycles of a caller
 }
 
+// waits measures for a turn, after half a turn in which the line forms: at first
+// the callers that happen to run have the connections to themselves.
 func waits(p peer, callers int, turn time.Duration, hold func()) (waited, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	each := make([]waited, callers)
-	_, _, err := crowd(callers, turn, func(caller int) error {
+	from := time.Now().Add(turn / 2)
+	_, _, err := crowd(callers, turn/2+turn, func(caller int) error {
 		mine, asked := &each[caller], time.Now()
 		return p.cycle(ctx, func() {
 			began := time.Now()
 			hold()
-			mine.waits = append(mine.waits, began.Sub(asked))
-			mine.holds = append(mine.holds, time.Since(began))
+			if asked.After(from) {
+				mine.waits = append(mine.waits, began.Sub(asked))
+				mine.holds = append(mine.holds, time.Since(began))
+			}
 		})
 	})
 	if err != nil {
@@ -75,9 +85,7 @@ func waits(p peer, callers int, turn time.Duration, hold func()) (waited, error)
 	sum := waited{least: len(each[0].waits)}
 	for _, w := range each {
 		sum.least, sum.most = min(sum.least, len(w.waits)), max(sum.most, len(w.waits))
-		if len(w.waits) > 0 { // the first wait is of a line that is not formed yet
-			sum.waits = append(sum.waits, w.waits[1:]...)
-		}
+		sum.waits = append(sum.waits, w.waits...)
 		sum.holds = append(sum.holds, w.holds...)
 	}
 	slices.Sort(sum.waits)

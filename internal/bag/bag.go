@@ -14,7 +14,8 @@
 // reaches the queue in one way only: [Bag.dispatch], which takes an idle item
 // out of a stripe and hands it to the head. It runs whenever one of the things
 // happens that could let a waiter go on: an item became idle, a waiter joined,
-// a waiter who had been served woke up.
+// a waiter who had been served woke up. An item that is returned while somebody
+// waits is spared the way through the stripe (handOver).
 //
 // # No wake-up is lost
 //
@@ -168,18 +169,14 @@ type Bag[T any] struct {
 	stripes []stripe[T] // fixed length, a power of two
 	queue   queue[T]
 
-	// waiting is the length of the queue. Written under queue.mu, read by
-	// everybody; its order against the stripes is what keeps wake-ups from
-	// being lost.
-	waiting atomic.Int32
-
 	// waking counts served waiters that have not woken up yet. Raised under
 	// queue.mu, lowered by the waiter once it is awake.
 	waking atomic.Int32
 
 	// late is when the head of the queue will have waited for Patience: from then
-	// on newcomers must queue. It is never where nobody waits. Written under
-	// queue.mu.
+	// on newcomers must queue. It is never if, and only if, nobody waits. Written
+	// under queue.mu, read by everybody; its order against the stripes is what
+	// keeps wake-ups from being lost.
 	late atomic.Int64
 
 	closed atomic.Bool // set once, under queue.mu
@@ -214,8 +211,9 @@ type Hooks struct {
 	LongWait time.Duration
 }
 
-// New returns an empty bag.
-func New[T any](hooks Hooks) *Bag[T] {
+// New returns an empty bag. It is at its best with up to size items, but takes
+// more.
+func New[T any](size int, hooks Hooks) *Bag[T] {
 	if hooks.Now == nil {
 		birth := time.Now()
 		hooks.Now = func() int64 { return int64(time.Since(birth)) }
@@ -224,7 +222,7 @@ func New[T any](hooks Hooks) *Bag[T] {
 		hooks.Joined = func() {}
 	}
 	b := &Bag[T]{
-		stripes: make([]stripe[T], stripeCount(runtime.GOMAXPROCS(0))),
+		stripes: make([]stripe[T], stripeCount(size, runtime.GOMAXPROCS(0))),
 		hooks:   hooks,
 	}
 	b.late.Store(never)
@@ -263,8 +261,17 @@ func (b *Bag[T]) take(i int) *Item[T] {
 
 // Return gives back an item that is InUse.
 func (b *Bag[T]) Return(it *Item[T], now int64) {
+	if b.wanted(now) && b.handOver(it, now) {
+		return
+	}
 	it.say(Idle, now, InUse)
 	b.put(it, now)
+}
+
+// wanted reports whether somebody waits for whom the next item is.
+func (b *Bag[T]) wanted(now int64) bool {
+	late := b.late.Load()
+	return late != never && (b.waking.Load() == 0 || now > late)
 }
 
 // Restore gives back an item that is Reserved, or was borrowed and has not been
@@ -297,29 +304,22 @@ func (b *Bag[T]) Add(it *Item[T], now int64) {
 func (b *Bag[T]) put(it *Item[T], now int64) {
 	i := b.here()
 	b.stripes[i].push(it, i)
-	if b.waiting.Load() > 0 && (b.waking.Load() == 0 || now > b.late.Load()) {
+	if b.wanted(now) {
 		b.dispatch(now)
 	}
 }
 
 // Reserve takes an idle item aside. It returns false when the item is not idle:
-// lent, reserved by another, removed, or still on its way into its stripe. Who has
-// a reason to reserve it shows that reason first; who gives an item back looks for
-// one afterwards.
+// lent, reserved by another, removed, or on its way into a stripe. So who has a
+// reason to reserve it shows that reason first, and who gives an item back looks
+// for one afterwards: at least one of the two sees the other.
 func (b *Bag[T]) Reserve(it *Item[T]) bool {
-	for it.State() == Idle {
-		home := it.home.Load()
-		if b.stripes[home].reserve(it) {
-			it.move(Reserved, Idle)
-			b.reserved.Add(1)
-			return true
-		}
-		if it.home.Load() == home {
-			return false
-		}
-		// Lent and returned to another stripe since: look there.
+	if it.State() != Idle || !b.stripes[it.home.Load()].reserve(it) {
+		return false
 	}
-	return false
+	it.move(Reserved, Idle)
+	b.reserved.Add(1)
+	return true
 }
 
 // Retain turns a loan that ends now into a reservation: the borrower is done with
@@ -378,7 +378,14 @@ func (b *Bag[T]) Idle() int {
 func (b *Bag[T]) Reserved() int { return int(b.reserved.Load()) }
 
 // Waiting returns the number of borrowers in the queue.
-func (b *Bag[T]) Waiting() int { return int(b.waiting.Load()) }
+func (b *Bag[T]) Waiting() int {
+	if b.late.Load() == never {
+		return 0
+	}
+	b.queue.mu.Lock()
+	defer b.queue.mu.Unlock()
+	return b.queue.len
+}
 
 // Closed reports whether Close was called.
 func (b *Bag[T]) Closed() bool { return b.closed.Load() }

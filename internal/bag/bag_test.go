@@ -13,7 +13,7 @@ import (
 )
 
 func newFilled(n int) (*Bag[int], []*Item[int]) {
-	b := New[int](Hooks{})
+	b := New[int](8, Hooks{})
 	items := make([]*Item[int], n)
 	for i := range items {
 		items[i] = &Item[int]{Value: i}
@@ -32,10 +32,15 @@ func borrow[T any](b *Bag[T]) *Item[T] {
 	return it
 }
 
-// await is Wait and Lend.
+// await is Wait, and Lend if it was in time.
 func await[T any](b *Bag[T], ctx context.Context, timeout time.Duration, limit int, caller uintptr) (*Item[T], error) {
 	it, err := b.Wait(ctx, b.hooks.Now(), timeout, limit, caller)
-	if it != nil {
+	switch {
+	case it == nil:
+	case err != nil: // served too late
+		b.Restore(it, b.hooks.Now())
+		it = nil
+	default:
 		it.Lend(b.hooks.Now())
 	}
 	return it, err
@@ -213,7 +218,7 @@ func TestNewcomersOvertakeOnlyAYoungQueue(t *testing.T) {
 func TestNewItemGoesToTheWaiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0
-		b := New[int](Hooks{Joined: func() { asked++ }})
+		b := New[int](8, Hooks{Joined: func() { asked++ }})
 		go func() {
 			synctest.Wait()
 			b.Add(&Item[int]{Value: 7}, b.hooks.Now())
@@ -270,7 +275,7 @@ func TestWaitEnds(t *testing.T) {
 
 func TestExpelTakesTheOneThatWasPicked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := New[int](Hooks{})
+		b := New[int](8, Hooks{})
 		stop := errors.New("stop")
 		ended := make(chan uintptr, 3)
 		for caller := range uintptr(3) {
@@ -303,7 +308,7 @@ func TestExpelTakesTheOneThatWasPicked(t *testing.T) {
 
 func TestFullQueueRefusesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := New[int](Hooks{})
+		b := New[int](8, Hooks{})
 		go await(b, t.Context(), time.Second, 2, 0)
 		go await(b, t.Context(), time.Second, 2, 0)
 		synctest.Wait()
@@ -397,7 +402,7 @@ func TestWaiterIsUsedAgainWithNothingLeftOver(t *testing.T) {
 
 func TestWaitersLeftOfABurstAreLetGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := New[int](Hooks{})
+		b := New[int](8, Hooks{})
 		for range 10 * maxFree {
 			go await(b, t.Context(), time.Second, 0, 0)
 		}
@@ -421,7 +426,7 @@ func TestWaitersLeftOfABurstAreLetGo(t *testing.T) {
 // Whoever has less time than those in front of it goes first.
 func TestTimesRunOutInAnyOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := New[int](Hooks{Long: func(context.Context) any { return "long" }, LongWait: 20 * time.Millisecond})
+		b := New[int](8, Hooks{Long: func(context.Context) any { return "long" }, LongWait: 20 * time.Millisecond})
 		rnd := rand.New(rand.NewPCG(1, 2))
 		var left sync.WaitGroup
 		for range 200 {
@@ -457,7 +462,7 @@ func TestTimesRunOutInAnyOrder(t *testing.T) {
 func TestLongWaitIsNoted(t *testing.T) {
 	for _, timeout := range []time.Duration{0, time.Minute} {
 		synctest.Test(t, func(t *testing.T) {
-			b := New[int](Hooks{LongWait: time.Second, Long: func(context.Context) any { return "long" }})
+			b := New[int](8, Hooks{LongWait: time.Second, Long: func(context.Context) any { return "long" }})
 			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 			defer cancel()
 			ended := make(chan error, 1)

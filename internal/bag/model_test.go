@@ -39,7 +39,7 @@ type wait struct {
 // run drives a bag and its dull twin through the operations that the bytes
 // spell, and compares them after each. It must be called in a synctest bubble.
 func run(t *testing.T, ops []byte) {
-	b := New[int](Hooks{})
+	b := New[int](8, Hooks{})
 	d := &dull{served: map[int]bool{}}
 	byValue := map[int]*Item[int]{}
 	var waits []*wait

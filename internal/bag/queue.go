@@ -9,9 +9,10 @@ import (
 
 // queue is the line of those who wait, first come first served.
 type queue[T any] struct {
-	mu sync.Mutex // guards what follows, Bag.closed and, while they are raised, Bag.waiting, waking and late; stripe locks and the lock of the list of all may be taken while it is held, never the other way round
+	mu sync.Mutex // guards what follows, Bag.closed, Bag.late and the raising of Bag.waking; stripe locks and the lock of the list of all may be taken while it is held, never the other way round
 
 	first, last     *waiter[T] // the line
+	len             int        // of the line
 	soonest, latest *waiter[T] // those of it whose time runs out, by the end of it
 	unnoted         *waiter[T] // the first in the line who has not been told that its wait is long
 	free            atomic.Pointer[waiter[T]]
@@ -74,8 +75,9 @@ type Waiter struct {
 //
 // It returns ErrFull at once when limit > 0 waiters are queued already,
 // ErrClosed when the bag is or becomes closed, ErrTimeout, the context's error,
-// or what [Bag.Expel] gave. A wait that ends with an error has no item. With an
-// item the caller is where TryBorrow leaves it.
+// or what [Bag.Expel] gave. With an item the caller is where TryBorrow leaves it;
+// if there is an error as well, because its context ended when it had been served,
+// it must give the item back, with Restore.
 func (b *Bag[T]) Wait(ctx context.Context, now int64, timeout time.Duration, limit int, caller uintptr) (*Item[T], error) {
 	w, err := b.join(now, timeout, limit, caller)
 	if err != nil {
@@ -91,7 +93,7 @@ func (b *Bag[T]) Wait(ctx context.Context, now int64, timeout time.Duration, lim
 			select {
 			case s = <-w.signals:
 			case <-done:
-				return nil, b.giveUp(w, ctx.Err())
+				return b.giveUp(w), ctx.Err()
 			}
 		}
 		if s == settled {
@@ -112,7 +114,7 @@ func (b *Bag[T]) join(now int64, timeout time.Duration, limit int, caller uintpt
 	if b.closed.Load() {
 		return nil, ErrClosed
 	}
-	if limit > 0 && int(b.waiting.Load()) >= limit {
+	if limit > 0 && q.len >= limit {
 		return nil, ErrFull
 	}
 	w := q.get()
@@ -138,7 +140,7 @@ func (b *Bag[T]) join(now int64, timeout time.Duration, limit int, caller uintpt
 	if b.hooks.Long != nil {
 		due = min(due, now+int64(b.hooks.LongWait))
 	}
-	b.waiting.Add(1)
+	q.len++
 	b.dispatchLocked(now) // an item may have come back since the caller looked
 	if w.queued && due < q.alarm {
 		b.setAlarm(due, now)
@@ -172,7 +174,7 @@ func (b *Bag[T]) leave(w *waiter[T]) {
 	}
 	w.prev, w.next = nil, nil
 	w.queued = false
-	b.waiting.Add(-1)
+	q.len--
 }
 
 // dispatch serves those who wait with what is idle.
@@ -186,21 +188,36 @@ func (b *Bag[T]) dispatch(now int64) {
 // the head is young (the one served goes on from there when it wakes), as many
 // as there are once the head is late. queue.mu is held.
 func (b *Bag[T]) dispatchLocked(now int64) {
-	q := &b.queue
-	for q.first != nil {
-		if b.waking.Load() > 0 && now <= b.late.Load() {
-			return
-		}
+	for b.wanted(now) {
 		it := b.take(b.here())
 		if it == nil {
 			return
 		}
 		it.Take() // it may be long before the waiter gets to run
-		w := q.first
-		b.leave(w)
-		b.waking.Add(1)
-		w.settle(it, nil)
+		b.serve(it)
 	}
+}
+
+// handOver gives an item that is InUse back, directly to the head of the line. It
+// reports false, with the item still the caller's, if the line has changed.
+func (b *Bag[T]) handOver(it *Item[T], now int64) bool {
+	b.queue.mu.Lock()
+	defer b.queue.mu.Unlock()
+	if !b.wanted(now) {
+		return false
+	}
+	it.say(Taken, now, InUse)
+	b.serve(it)
+	return true
+}
+
+// serve hands an item, which the caller has, to the head of the line. queue.mu is
+// held.
+func (b *Bag[T]) serve(it *Item[T]) {
+	w := b.queue.first
+	b.leave(w)
+	b.waking.Add(1)
+	w.settle(it, nil)
 }
 
 // finish ends a wait that was settled, in the waiting goroutine.
@@ -211,15 +228,15 @@ func (b *Bag[T]) finish(w *waiter[T]) (*Item[T], error) {
 		return nil, err
 	}
 	b.waking.Add(-1)
-	if b.waiting.Load() > 0 && b.some() {
+	if b.late.Load() != never && b.some() {
 		b.dispatch(b.hooks.Now())
 	}
 	return it, nil
 }
 
 // giveUp ends a wait whose context has ended, in the waiting goroutine. It may
-// have been settled in the meantime: then the item goes to the next.
-func (b *Bag[T]) giveUp(w *waiter[T], why error) error {
+// have been served in the meantime: then there is an item.
+func (b *Bag[T]) giveUp(w *waiter[T]) *Item[T] {
 	b.queue.mu.Lock()
 	queued := w.queued
 	if queued {
@@ -232,7 +249,7 @@ func (b *Bag[T]) giveUp(w *waiter[T], why error) error {
 		default:
 		}
 		b.queue.put(w)
-		return why
+		return nil
 	}
 	for <-w.signals != settled {
 	}
@@ -240,9 +257,8 @@ func (b *Bag[T]) giveUp(w *waiter[T], why error) error {
 	b.queue.put(w)
 	if it != nil {
 		b.waking.Add(-1)
-		b.Restore(it, b.hooks.Now())
 	}
-	return why
+	return it
 }
 
 // some reports whether there is an idle item.
@@ -284,7 +300,7 @@ func (b *Bag[T]) Waiters() []Waiter {
 }
 
 func (b *Bag[T]) waitersLocked() []Waiter {
-	ws := make([]Waiter, 0, b.waiting.Load())
+	ws := make([]Waiter, 0, b.queue.len)
 	for w := b.queue.first; w != nil; w = w.next {
 		ws = append(ws, Waiter{w.caller, w.since, w.note})
 	}

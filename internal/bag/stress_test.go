@@ -48,7 +48,7 @@ func stress(t *testing.T, size int) {
 	if testing.Short() {
 		rounds = 300
 	}
-	b := New[*owned](Hooks{})
+	b := New[*owned](8, Hooks{})
 	for range size {
 		b.Add(&Item[*owned]{Value: new(owned)}, b.hooks.Now())
 	}
@@ -134,7 +134,7 @@ func stress(t *testing.T, size int) {
 // TestNobodyWaitsWhileAnItemIsIdle watches for a lost wake-up: at each moment a
 // waiter and an idle item may be seen together only briefly.
 func TestNobodyWaitsWhileAnItemIsIdle(t *testing.T) {
-	b := New[*owned](Hooks{})
+	b := New[*owned](8, Hooks{})
 	for range 4 {
 		b.Add(&Item[*owned]{Value: new(owned)}, b.hooks.Now())
 	}

@@ -24,11 +24,11 @@ type stripe[T any] struct {
 }
 
 // stripeCount gives every processor a few stripes, so that goroutines that run
-// at the same time seldom share one. More than 64 would only lengthen the
-// search of an empty bag.
-func stripeCount(procs int) int {
-	n := 1 << bits.Len(uint(4*procs-1))
-	return min(n, 64)
+// at the same time seldom share one. More than there are items, or than 64, would
+// only lengthen the search of an empty bag.
+func stripeCount(size, procs int) int {
+	n := min(max(size, 1), 4*procs, 64)
+	return 1 << bits.Len(uint(n-1))
 }
 
 // pop takes an item, nil if there is none: that in the slot, which is mostly the

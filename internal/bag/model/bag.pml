@@ -12,6 +12,8 @@
  *   - the taking of a lock with the first access under it, the last access with
  *     the release, and anything with accesses to what only the holder of the
  *     lock may touch: nobody can tell the difference;
+ *   - a look with what it leads to, if the second access looks again: slot.Load
+ *     with the Swap or CompareAndSwap after it;
  *   - a stripe's section of which others can see one store only (see FINE);
  *   - total and reserved, which the protocol never reads;
  *   - ghosts, assertions, local variables and choices.
@@ -33,7 +35,7 @@
 #define SPARE 0        /* items that may be added, each in place of a removed one; ITEMS+SPARE is at most 3 */
 #endif
 #ifndef STRIPES
-#define STRIPES 2      /* 2 or 3 */
+#define STRIPES 2      /* 1 to 3 */
 #endif
 #ifndef KEEPERS
 #define KEEPERS 0
@@ -42,9 +44,9 @@
 /* On when defined:
  *
  *   CANCEL    a waiter's context may end at any moment
- *   TIMEOUT   a waiter's time may run out at any moment
+ *   PATROL    patrol or Expel send a waiter away at any moment, any number of them
+ *   LONG      patrol tells waiters that their wait is long, each at any moment
  *   CLOSER    the bag is closed at some moment
- *   EXPELLER  waiters are sent away by Expel, one at a time, any number of times
  *   RETAIN    a borrower may turn its loan into a reservation, or replace the item
  *   FINE      the sections of stripes are taken apart, store by store
  *   SLEEPERS  a served waiter may never wake up; others may then wait for good,
@@ -55,36 +57,33 @@
  *   OUTCOMES_ONLY  nothing is asserted of the counters of the queue, so that a
  *             mutant must do real harm to be caught
  *
- * FINE is needed when somebody looks at an item from outside the stripe's lock.
- * Only Reserve does. Without it n is all that others see of such a section, so
- * that the section may be one step and needs no lock.
+ * FINE is needed when somebody looks at an item from outside. Only Reserve does.
+ * Without it the slot and n are all that others see of a stripe, so that a
+ * section of its lock may be one step and needs no lock.
  */
 #if KEEPERS > 0
 #define FINE
 #endif
 
 #define ALL     (ITEMS + SPARE)
-#define CALLERS (BORROWERS + KEEPERS + 2)   /* and the closer and the expeller */
+#define CALLERS (BORROWERS + KEEPERS + 2)   /* and the closer and the patrol */
 #define CLOSER_ID   (BORROWERS + KEEPERS + 1)
-#define EXPELLER_ID (BORROWERS + KEEPERS + 2)
+#define PATROL_ID   (BORROWERS + KEEPERS + 2)
 
 #define NONE   0       /* items and callers are numbered from one */
 #define BIT(x) (1 << (x))
 
 /* ---- The bag ---- */
 
-mtype = { Outside, Idle, InUse, Reserved, Removed };         /* State */
-mtype = { nil, timedOut, cancelled, bagClosed, expelled };     /* errors of Wait */
+mtype = { Outside, Idle, Taken, InUse, Reserved, Removed };  /* State */
+mtype = { nil, cancelled, sentAway };                        /* errors of Wait */
 
 /* Item */
-#ifdef M_NEW_ITEMS_LOOK_IDLE
-mtype state[ALL+1] = Idle;
-#else
 mtype state[ALL+1] = Outside;
-#endif
 byte  home[ALL+1];
 
 /* stripe */
+byte slot[STRIPES];
 byte stack[STRIPES];   /* as a set: that pop may take any item includes that it takes the last */
 byte n[STRIPES];
 #ifdef FINE
@@ -92,9 +91,8 @@ bool locked[STRIPES];  /* mu */
 #endif
 
 /* Bag */
-byte waiting;
+byte late;             /* the waiter from whose arrival it is reckoned; NONE for never */
 byte waking;
-bool overdue;
 bool closed;
 byte total = ITEMS;
 byte reserved;
@@ -111,14 +109,19 @@ byte line[BORROWERS+1];            /* first come first, NONE after the last */
 bool  queued[BORROWERS+1];
 byte  item[BORROWERS+1];
 mtype err[BORROWERS+1] = nil;
-byte  ready[BORROWERS+1];          /* signals in the channel, which has room for one */
+byte  over[BORROWERS+1];           /* signals: settled, */
+byte  longer[BORROWERS+1];         /* and tooLong, which comes before it if at all */
 
 /* ---- Ghosts: what the assertions know and the code does not ---- */
 
 byte owner[ALL+1];                 /* who has the item; NONE while it is idle or removed */
 byte ahead[BORROWERS+1];           /* set of those in the line who joined before this waiter */
+bool told[BORROWERS+1];            /* tooLong was sent */
 bool inWait[BORROWERS+1];          /* from joining the line to the return of Wait */
 byte added = ITEMS;                /* items that ever were in the bag */
+#if KEEPERS > 0
+bool wantedOut[ALL+1];             /* somebody has a reason to reserve it: Pool.doom */
+#endif
 
 /* From some moment on nobody new comes and no waiter gives up. What is under way
  * then must come to rest with nothing lost. As the moment may be any, so may the
@@ -137,33 +140,44 @@ bool calm;
 #define LEN(s) (HAS(s, 1) + HAS(s, 2) + HAS(s, 3))
 #endif
 
-#if STRIPES == 2
-#define STACKS_WITH(x) (HAS(0, x) + HAS(1, x))
-#define SOME_IDLE      (stack[0] != 0 || stack[1] != 0)
+#define IN(s, x) (HAS(s, x) + (slot[s] == (x)))
+#define FULL(s)  (stack[s] != 0 || slot[s] != NONE)
+
+#if STRIPES == 1
+#define PLACES_WITH(x) IN(0, x)
+#define SOME_IDLE      FULL(0)
+#elif STRIPES == 2
+#define PLACES_WITH(x) (IN(0, x) + IN(1, x))
+#define SOME_IDLE      (FULL(0) || FULL(1))
 #else
-#define STACKS_WITH(x) (HAS(0, x) + HAS(1, x) + HAS(2, x))
-#define SOME_IDLE      (stack[0] != 0 || stack[1] != 0 || stack[2] != 0)
+#define PLACES_WITH(x) (IN(0, x) + IN(1, x) + IN(2, x))
+#define SOME_IDLE      (FULL(0) || FULL(1) || FULL(2))
 #endif
 
 #define IN_LINE(i) (line[i] != NONE)
 #define SERVED(w)  (!queued[w] && item[w] != NONE)
 
 #if BORROWERS == 2
-#define LINE_LEN     (IN_LINE(0) + IN_LINE(1))
 #define SERVED_COUNT (SERVED(1) + SERVED(2))
 #elif BORROWERS == 3
-#define LINE_LEN     (IN_LINE(0) + IN_LINE(1) + IN_LINE(2))
 #define SERVED_COUNT (SERVED(1) + SERVED(2) + SERVED(3))
 #else
-#define LINE_LEN     (IN_LINE(0) + IN_LINE(1) + IN_LINE(2) + IN_LINE(3))
 #define SERVED_COUNT (SERVED(1) + SERVED(2) + SERVED(3) + SERVED(4))
+#endif
+#ifdef M_DISPATCH_SERVES_THE_NEWEST
+#if BORROWERS == 2
+#define LINE_LEN     (IN_LINE(0) + IN_LINE(1))
+#elif BORROWERS == 3
+#define LINE_LEN     (IN_LINE(0) + IN_LINE(1) + IN_LINE(2))
+#else
+#define LINE_LEN     (IN_LINE(0) + IN_LINE(1) + IN_LINE(2) + IN_LINE(3))
+#endif
 #endif
 
 /* ---- Time ----
  *
- * Whether the head of the line is late is anybody's guess at each look. This
- * includes a look with an old reading of the clock: the code reads it before it
- * takes the lock, so that a head found late can be found in time afterwards.
+ * Whether the moment that late says has passed is anybody's guess at each look.
+ * This includes a look with an old reading of the clock.
  *
  * For liveness the guess must come true in the end. There a clock makes the head
  * old at some moment, for the rest of its wait, and a reading shows who was old
@@ -175,11 +189,13 @@ byte old;                          /* set of waiters who have waited longer than
 byte now[CALLERS+1];               /* what old was when the caller read the clock */
 #define READ_CLOCK    now[me] = old;
 #define FORGET_CLOCK  now[me] = 0;
-#define HEAD_IS_LATE  overdue = (now[me] >> line[0]) & 1
+#define PASSED(w)     ((now[me] >> (w)) & 1)
+#define NOT_PASSED(w) (!PASSED(w))
 #else
 #define READ_CLOCK
 #define FORGET_CLOCK
-#define HEAD_IS_LATE  if :: overdue = true :: overdue = false fi
+#define PASSED(w)     true
+#define NOT_PASSED(w) true
 #endif
 
 /* ---- Locks: to be used within atomic or d_step ---- */
@@ -188,16 +204,17 @@ byte now[CALLERS+1];               /* what old was when the caller read the cloc
  * tried for a millisecond go before all others. */
 #ifdef LIVENESS
 #define LOCK_QUEUE    mu ! me; mu ? <eval(me)>
-#define UNLOCK_QUEUE  assert(QUEUE_IS_SOUND); FORGET_CLOCK mu ? _
+#define UNLOCK_QUEUE  assert(QUEUE_IS_SOUND); mu ? _
 #else
 #define LOCK_QUEUE    !mu -> mu = true
 #define UNLOCK_QUEUE  assert(QUEUE_IS_SOUND); mu = false
 #endif
 
-/* What holds whenever queue.mu is free. */
+/* What holds whenever queue.mu is free. A served waiter counts as waking until a
+ * moment after it has taken its item. */
 #ifndef OUTCOMES_ONLY
-#define QUEUE_IS_SOUND  (waiting == LINE_LEN && waking == SERVED_COUNT \
-	&& !(overdue && line[0] == NONE) && !(closed && line[0] != NONE))
+#define QUEUE_IS_SOUND  (late == line[0] && waking >= SERVED_COUNT \
+	&& !(closed && line[0] != NONE))
 #else
 #define QUEUE_IS_SOUND  true
 #endif
@@ -208,9 +225,9 @@ byte now[CALLERS+1];               /* what old was when the caller read the cloc
 
 /* ======== stripe.go ======== */
 
-/* Item.move, by the one who has the item */
-inline move(it, to, from) {
-	assert(state[it] == from);
+/* Item.say and Item.move, by the one who has the item */
+inline move(it, to) {
+	assert(owner[it] == me && PLACES_WITH(it) == 0);
 	state[it] = to
 }
 
@@ -218,7 +235,9 @@ inline move(it, to, from) {
 inline here() {
 	if
 	:: i = 0
+#if STRIPES > 1
 	:: i = 1
+#endif
 #if STRIPES > 2
 	:: i = 2
 #endif
@@ -240,7 +259,14 @@ inline nextStripe() {
 	fi
 }
 
-/* An item leaves the stack and belongs to somebody. */
+/* An item leaves the slot, or the stack, and belongs to somebody. */
+inline takeSlot(s, it) {
+	it = slot[s];
+	assert(owner[it] == NONE);
+	owner[it] = me;
+	slot[s] = NONE
+}
+
 inline takeOut(s, it) {
 	assert(HAS(s, it) && owner[it] == NONE);
 	owner[it] = me;
@@ -264,127 +290,137 @@ inline top(s, it) {
 	fi
 }
 
-/* Bag.take, from stripe i on, with stripe.pop as the body of its loop; it is NONE before */
+/* Bag.take, from stripe i on, with stripe.pop as the body of its loop; it is NONE
+ * before, and still looks Idle afterwards */
 inline take(it) {
 	do
-	:: atomic { n[i] == 0 -> nextStripe() }    /* n.Load */
-	:: n[i] != 0 ->                            /* n.Load */
-#ifdef M_POP_WITHOUT_LOCK
-		atomic {
-			if
-			:: stack[i] == 0 -> nextStripe()
-			:: else -> top(i, it)
-			fi
-		}
-		if
-		:: it != NONE -> d_step { takeOut(i, it); move(it, InUse, Idle); i = 0; left = 0 } break
-		:: else
-		fi
+#if defined(M_POP_LOADS_THE_SLOT)
+	:: atomic { slot[i] != NONE -> it = slot[i] }
+		d_step { assert(owner[it] == NONE); owner[it] = me; slot[i] = NONE; i = 0; left = 0 }
+		break
+#elif !defined(M_POP_SKIPS_THE_SLOT)
+	:: d_step { slot[i] != NONE -> takeSlot(i, it); i = 0; left = 0 } break   /* slot.Swap */
+#endif
+#ifdef M_POP_SKIPS_THE_SLOT
+	:: true ->
 #else
-		atomic {
-#ifdef FINE
-			LOCK_STRIPE(i);
+	:: slot[i] == NONE ->                      /* slot.Load, or slot.Swap in vain */
 #endif
+		if
+		:: atomic { n[i] == 0 -> nextStripe() }                /* n.Load */
+		:: n[i] != 0 ->                        /* n.Load */
+#ifdef M_POP_WITHOUT_LOCK
+			atomic {
+				if
+				:: stack[i] == 0 -> nextStripe()
+				:: else -> top(i, it)
+				fi
+			}
 			if
-#ifndef M_POP_TRUSTS_N
-			:: stack[i] == 0 ->
-#ifdef FINE
-				UNLOCK_STRIPE(i);
-#endif
-				nextStripe()
-#endif
-			:: else -> top(i, it); takeOut(i, it)
-			fi
-#ifdef FINE
-		}
-		atomic {
-#endif
-			if
-			:: it != NONE ->
-				move(it, InUse, Idle);         /* state.Store */
-#ifdef FINE
-				UNLOCK_STRIPE(i);
-#endif
-				i = 0; left = 0; break
+			:: it != NONE -> d_step { takeOut(i, it); i = 0; left = 0 } break
 			:: else
 			fi
-		}
+#else
+			atomic {
+#ifdef FINE
+				LOCK_STRIPE(i);
 #endif
+				if
+#ifndef M_POP_TRUSTS_N
+				:: stack[i] == 0 ->
+#ifdef FINE
+					UNLOCK_STRIPE(i);
+#endif
+					nextStripe()
+#endif
+				:: else -> top(i, it); takeOut(i, it)
+#ifdef FINE
+					; UNLOCK_STRIPE(i)
+#endif
+					; i = 0; left = 0; break
+				fi
+			}
+#endif
+		fi
 	od
 }
 
 /* stripe.push at stripe i; afterwards it is no longer the caller's */
-inline push(it, from) {
+inline push(it) {
 #ifdef FINE
-	atomic {
-		here();
-		LOCK_STRIPE(i);
-		assert(STACKS_WITH(it) == 0 && owner[it] == me);
-		owner[it] = NONE;
-#ifdef M_PUSH_STORES_STATE_FIRST
-		move(it, Idle, from)
-	}
-	home[it] = i;
+#ifndef M_PUSH_PLACES_FIRST
+	atomic { here(); home[it] = i }            /* home.Store */
 #else
-		home[it] = i                           /* home.Store */
-	}
-	d_step { move(it, Idle, from) }            /* state.Store */
+	atomic { here() }
 #endif
-	d_step {
-		stack[i] = stack[i] | BIT(it);
+#else
+	atomic { here(); home[it] = i; left = 0 }
+#endif
+	assert(PLACES_WITH(it) == 0 && owner[it] == me);
+	do
+#ifdef M_PUSH_STORES_THE_SLOT
+	:: slot[i] == NONE ->
+		d_step { owner[it] = NONE; slot[i] = it };
+		break
+#else
+	:: d_step { slot[i] == NONE -> owner[it] = NONE; slot[i] = it };  /* slot.CompareAndSwap */
+		break
+#endif
+	:: slot[i] != NONE ->                      /* slot.Load, or slot.CompareAndSwap in vain */
+#ifdef FINE
+		atomic {
+			LOCK_STRIPE(i);
+			owner[it] = NONE;
+			stack[i] = stack[i] | BIT(it)
+		}
+		d_step {
 #ifndef M_PUSH_KEEPS_N
-		n[i] = LEN(i);                         /* n.Store */
+			n[i] = LEN(i);                     /* n.Store */
 #endif
-		UNLOCK_STRIPE(i);
-		i = 0;
-		it = NONE
-	}
+			UNLOCK_STRIPE(i)
+		}
 #else
-	atomic {
-		here();
-		assert(STACKS_WITH(it) == 0 && owner[it] == me);
-		owner[it] = NONE;
-		home[it] = i;
-		move(it, Idle, from);
-		stack[i] = stack[i] | BIT(it);
-		n[i] = LEN(i);
-		i = 0;
-		it = NONE
-	}
+		d_step {
+			owner[it] = NONE;
+			stack[i] = stack[i] | BIT(it);
+#ifndef M_PUSH_KEEPS_N
+			n[i] = LEN(i)                      /* n.Store */
 #endif
+		}
+#endif
+		break
+	od;
+#ifdef M_PUSH_PLACES_FIRST
+	home[it] = i;
+#endif
+	i = 0; left = 0
 }
 
 /* stripe.reserve; sets ok */
 #ifdef FINE
 inline reserveIn(s, it) {
-	atomic {
-		LOCK_STRIPE(s);
-		ok = true;
-#ifndef M_RESERVE_TRUSTS_STATE
-		if
-		:: state[it] != Idle -> ok = false; UNLOCK_STRIPE(s)   /* it.State */
-		:: else
-		fi
-#endif
-	}
-#ifndef M_RESERVE_TRUSTS_HOME
-	if
-	:: ok ->
+	do
+#ifdef M_RESERVE_TRUSTS_STATE
+	:: d_step { owner[it] = me; ok = true }; break
+#else
+	:: d_step { slot[s] == it -> takeSlot(s, it); ok = true }; break   /* slot.CompareAndSwap */
+	:: slot[s] != it ->                        /* slot.CompareAndSwap in vain */
 		atomic {
+			LOCK_STRIPE(s);
 			if
-			:: home[it] != s -> ok = false; UNLOCK_STRIPE(s)   /* home.Load */
-			:: else
+			:: HAS(s, it) -> ok = true;
+				owner[it] = me;
+				stack[s] = stack[s] & ~BIT(it)
+			:: else -> UNLOCK_STRIPE(s); break
 			fi
 		}
-	:: else
-	fi;
+		d_step {
+			n[s] = LEN(s);                     /* n.Store */
+			UNLOCK_STRIPE(s)
+		}
+		break
 #endif
-	if
-	:: ok ->
-		d_step { takeOut(s, it) }              /* slices.Index finds it: asserted */
-		d_step { move(it, Reserved, Idle); UNLOCK_STRIPE(s) }
-	:: else
-	fi
+	od
 }
 #endif
 
@@ -394,8 +430,8 @@ inline reserveIn(s, it) {
 inline tryBorrow(it) {
 	if
 #ifndef M_NEWCOMERS_ALWAYS_OVERTAKE
-	:: !calm && overdue                        /* overdue.Load */
-	:: atomic { !calm && !overdue -> here() }  /* overdue.Load */
+	:: !calm && late != NONE && PASSED(late)   /* late.Load */
+	:: atomic { !calm && (late == NONE || NOT_PASSED(late)) -> here() }  /* late.Load */
 #else
 	:: atomic { !calm -> here() }
 #endif
@@ -403,43 +439,87 @@ inline tryBorrow(it) {
 	fi
 }
 
-/* Bag.putBack */
-#ifdef M_PUTBACK_READS_WAITING_FIRST
-#define WAITING early
-#else
-#define WAITING waiting
-#endif
-#if defined(M_PUTBACK_READS_WAKING_FIRST)
-#define WAKING early
-#else
-#define WAKING waking
-#endif
-inline putBack(it, from) {
-#ifdef M_PUTBACK_READS_WAITING_FIRST
-	early = waiting;
-#endif
-#ifdef M_PUTBACK_READS_WAKING_FIRST
-	early = waking;
-#endif
-	push(it, from);
+/* Bag.wanted; sets want. With queue.mu held nobody else changes late. */
+inline wanted() {
 	do
-	:: WAITING == 0 -> break                   /* waiting.Load */
-	:: WAITING != 0 ->                         /* waiting.Load */
+	:: atomic { late == NONE -> want = false; break }          /* late.Load */
+	:: atomic { late != NONE -> seen = late }                  /* late.Load */
 		if
-		:: WAKING == 0                         /* waking.Load */
-		:: WAKING != 0 ->                      /* waking.Load */
-#ifndef M_PUTBACK_IGNORES_OVERDUE
-			if
-			:: overdue                         /* overdue.Load */
-			:: !overdue -> break               /* overdue.Load */
-			fi
-#else
-			break
-#endif
+		:: atomic { waking == 0 -> want = true; seen = NONE; break }   /* waking.Load */
+		:: waking != 0                         /* waking.Load */
 		fi;
-		dispatch();
-		break
+		atomic {
+			if
+			:: PASSED(seen) -> want = true
+			:: NOT_PASSED(seen) -> want = false
+			fi;
+			seen = NONE;
+			break
+		}
 	od
+}
+
+/* Bag.put */
+inline put(it) {
+#ifdef M_PUT_LOOKS_FIRST
+	wanted();
+	push(it);
+#else
+	push(it);
+	wanted();
+#endif
+	if
+	:: want -> want = false; dispatch()
+	:: else
+	fi
+}
+
+/* Bag.handOver, with break where it succeeds */
+inline handOver(it) {
+	atomic { LOCK_QUEUE }
+#ifndef M_HANDOVER_DOES_NOT_LOOK_AGAIN
+	wanted();
+#else
+	want = true;
+#endif
+	if
+	:: want ->
+		d_step { want = false; move(it, Taken); got = it }
+		serve();
+		atomic { UNLOCK_QUEUE; break }
+	:: else -> atomic { UNLOCK_QUEUE }
+	fi
+}
+
+/* Bag.Return */
+inline giveBack(it) {
+	READ_CLOCK
+	do
+	:: true ->
+		wanted();
+		if
+		:: want -> want = false; handOver(it)
+		:: else
+		fi;
+		move(it, Idle);                        /* said.Store */
+		put(it);
+		break
+	od;
+	FORGET_CLOCK
+	it = NONE
+}
+
+/* Bag.Restore, of an item that is not reserved */
+inline restore(it) {
+	READ_CLOCK
+	move(it, Idle);                            /* said.Store */
+#ifdef M_RESTORE_DOES_NOT_DISPATCH
+	push(it);
+#else
+	put(it);
+#endif
+	FORGET_CLOCK
+	it = NONE
 }
 
 /* Bag.Reserve; sets ok */
@@ -448,41 +528,38 @@ inline reserve(it) {
 	ok = false;
 	do
 	:: state[it] != Idle -> break              /* it.State */
-	:: else ->
+	:: state[it] == Idle ->                    /* it.State */
 		h = home[it];                          /* home.Load */
 		reserveIn(h, it);
 		h = 0;
 		if
-		:: ok -> reserved++; break
+		:: ok -> d_step { move(it, Reserved); reserved++ }
 		:: else
-		fi
+		fi;
+		break
 	od
 }
 #endif
 
 /* Bag.Retain */
 inline retain(it) {
-	d_step { move(it, Reserved, InUse); reserved++ }
+	d_step { assert(state[it] == InUse); move(it, Reserved); reserved++ }
 }
 
-/* Bag.Unreserve */
+/* Bag.Restore, of an item that is reserved */
 inline unreserve(it) {
-	reserved--;
-#ifdef M_UNRESERVE_DOES_NOT_DISPATCH
-	push(it, Reserved)
-#else
-	putBack(it, Reserved)
-#endif
+	d_step { assert(state[it] == Reserved); reserved-- }
+	restore(it)
 }
 
-/* Bag.Remove; from is InUse or Reserved */
-inline remove(it, from) {
+/* Bag.Remove */
+inline remove(it) {
 	d_step {
 		if
 		:: state[it] == Reserved -> reserved--
 		:: else
 		fi;
-		move(it, Removed, from);
+		move(it, Removed);
 		owner[it] = NONE;
 		total--
 	}
@@ -490,19 +567,20 @@ inline remove(it, from) {
 
 /* Bag.Add */
 inline add(it) {
+	READ_CLOCK
 	d_step {
-#ifdef M_NEW_ITEMS_LOOK_IDLE
-		state[it] = Outside;
-#endif
-		move(it, InUse, Outside);
+		assert(state[it] == Outside);
 		owner[it] = me;
+		move(it, Idle);
 		total++
 	}
 #ifdef M_ADD_DOES_NOT_DISPATCH
-	push(it, InUse)
+	push(it);
 #else
-	putBack(it, InUse)
+	put(it);
 #endif
+	FORGET_CLOCK
+	it = NONE
 }
 
 /* ======== queue.go ======== */
@@ -510,22 +588,23 @@ inline add(it) {
 /* waiter.settle; queue.mu is held */
 inline settle(w, it, why) {
 	d_step {
-		assert(ready[w] == 0);                 /* there is room: the settler does not block */
+		assert(over[w] == 0);                  /* there is room: the settler does not block */
 		item[w] = it;
 		err[w] = why;
 		if
 		:: it != NONE -> assert(owner[it] == me); owner[it] = w
 		:: else
 		fi;
-		ready[w]++                             /* w.ready <- struct{}{} */
+		over[w]++                              /* w.signals <- settled */
 	}
 }
 
 /* Bag.join: the waiter goes to the end of the line */
 inline append() {
 	d_step {
-		assert(!queued[me] && item[me] == NONE && ready[me] == 0);
+		assert(!queued[me] && item[me] == NONE && over[me] == 0 && longer[me] == 0);
 		queued[me] = true;
+		told[me] = false;
 		inWait[me] = true;
 #ifdef LIVENESS
 		old = old & ~BIT(me);                  /* since = now */
@@ -543,7 +622,7 @@ inline append() {
 	}
 }
 
-/* Bag.leave, without the end */
+/* Bag.leave, but for the store to late */
 inline unlink(w) {
 	d_step {
 		assert(queued[w]);
@@ -560,91 +639,80 @@ inline unlink(w) {
 		:: k > 0 -> ahead[k] = ahead[k] & ~BIT(w); k--
 		:: else -> break
 		od;
-		ahead[w] = 0;
-		waiting--                              /* waiting.Add */
+		ahead[w] = 0
 	}
 }
 
 /* Bag.leave */
 inline leave(w) {
-	do
-	:: atomic {
-			unlink(w);
-			if
-#ifndef M_LEAVE_KEEPS_OVERDUE
-			:: line[0] == NONE
+	atomic {
+		unlink(w);
+#ifndef M_LEAVE_KEEPS_LATE
+		late = line[0]                         /* late.Store */
 #endif
-			:: else -> break
-			fi
-		}
-		atomic { overdue = false; break }      /* overdue.Store */
-	od
+	}
+}
+
+/* Bag.serve, with got; queue.mu is held */
+inline serve() {
+	atomic {
+#ifdef M_DISPATCH_SERVES_THE_NEWEST
+		w = line[LINE_LEN - 1];
+#else
+		w = line[0];
+#endif
+		assert(w != NONE);
+		assert(ahead[w] == 0)                  /* first come, first served */
+	}
+	leave(w);
+	waking++;                                  /* waking.Add */
+#ifdef M_DISPATCH_SETTLES_UNLOCKED
+	atomic { UNLOCK_QUEUE }
+#endif
+	settle(w, got, nil);
+#ifdef M_DISPATCH_SETTLES_UNLOCKED
+	atomic { LOCK_QUEUE }
+#endif
+	d_step { w = NONE; got = NONE }
 }
 
 /* Bag.dispatchLocked, and the release of queue.mu, which follows it everywhere */
 inline dispatchLockedAndUnlock() {
 	do
-	:: atomic {
-			if
-			:: line[0] == NONE -> UNLOCK_QUEUE; break
-			:: else
-			fi;
-#ifndef M_HEAD_IS_NEVER_LATE
-			HEAD_IS_LATE;                      /* overdue.Store */
-#endif
-			if
-			:: waking > 0 && !overdue -> UNLOCK_QUEUE; break
-			:: else
-			fi;
-			here()
-		}
+	:: true ->
+		wanted();
+		if
+		:: atomic { !want -> UNLOCK_QUEUE; break }
+		:: atomic { want -> want = false; here() }
+		fi;
 		take(got);
-		atomic {
-			if
-			:: got == NONE -> UNLOCK_QUEUE; break
-			:: else
-			fi;
-#ifdef M_DISPATCH_SERVES_THE_NEWEST
-			w = line[LINE_LEN - 1];
-#else
-			w = line[0];
-#endif
-			assert(ahead[w] == 0)              /* first come, first served */
-		}
-		leave(w);
-		waking++;                              /* waking.Add */
-#ifdef M_DISPATCH_SETTLES_UNLOCKED
-		atomic { UNLOCK_QUEUE }
-#endif
-		settle(w, got, nil);
-#ifdef M_DISPATCH_SETTLES_UNLOCKED
-		atomic { LOCK_QUEUE }
-#endif
-		d_step { w = NONE; got = NONE }
+		if
+		:: atomic { got == NONE -> UNLOCK_QUEUE; break }
+		:: atomic { got != NONE -> move(got, Taken) }          /* said.Store */
+		fi;
+		serve()
 	od
 }
 
 /* Bag.dispatch */
 inline dispatch() {
-	READ_CLOCK
 	atomic { LOCK_QUEUE }
 	dispatchLockedAndUnlock()
 }
 
 /* Bag.join, with break where it returns an error; so it must be called in a loop */
 inline join() {
-	READ_CLOCK
 	atomic {
 		LOCK_QUEUE;
 		if
-		:: closed -> reason = bagClosed; UNLOCK_QUEUE; break
+		:: closed -> reason = sentAway; UNLOCK_QUEUE; break
 		:: else
 		fi;
 #ifndef M_JOIN_LOOKS_FIRST
 		append();
+#if !defined(M_JOIN_SHOWS_LAST)
+		late = line[0]                         /* late.Store */
 #endif
-#if !defined(M_JOIN_COUNTS_LAST) && !defined(M_JOIN_LOOKS_FIRST)
-		waiting++                              /* waiting.Add */
 #endif
 	}
 #if defined(M_JOIN_DOES_NOT_LOOK)
@@ -653,115 +721,136 @@ inline join() {
 	dispatchLockedAndUnlock();
 #endif
 #if defined(M_JOIN_LOOKS_FIRST)
-	atomic { LOCK_QUEUE; append(); waiting++; UNLOCK_QUEUE }
+	atomic { LOCK_QUEUE; append(); late = line[0]; UNLOCK_QUEUE }
 #endif
-#if defined(M_JOIN_COUNTS_LAST)
-	waiting++
+#if defined(M_JOIN_SHOWS_LAST)
+	atomic { LOCK_QUEUE; late = line[0]; UNLOCK_QUEUE }
 #endif
 }
 
 /* queue.put */
-inline put() {
-	assert(ready[me] == 0);                    /* whoever gets the waiter next needs an empty channel */
-	item[me] = NONE;
-	err[me] = nil
+inline keepWaiter() {
+	d_step {
+		assert(over[me] == 0 && longer[me] == 0);  /* whoever gets the waiter next needs an empty channel */
+		item[me] = NONE;
+		err[me] = nil
+	}
 }
 
-/* Bag.finish; reason is giveUp before, and the error of Wait afterwards. With an
- * item and the reason cancelled it leaves b.Return to its caller, who returns
- * items anyway. */
-inline finish() {
-	READ_CLOCK
-	atomic { LOCK_QUEUE }
+/* Bag.some; sets want */
+inline some() {
+	atomic { want = false; left = STRIPES; i = 0 }
 	do
-	:: queued[me] ->
-		leave(me);
-		atomic { put(); UNLOCK_QUEUE; break }
-	:: atomic {
-			!queued[me] ->
-			it = item[me];
-			if
-			:: reason == nil -> reason = err[me]
-#ifndef M_FINISH_LEAVES_THE_SIGNAL
-			:: else -> assert(ready[me] == 1); ready[me]--         /* <-w.ready: the signal is there */
+	:: atomic { left == 0 -> i = 0; break }
+	:: left != 0 ->
+		if
+		:: atomic { n[i] != 0 -> want = true; i = 0; left = 0; break }   /* n.Load */
+		:: n[i] == 0                           /* n.Load */
+		fi;
+#ifndef M_SOME_SKIPS_THE_SLOT
+		if
+		:: atomic { slot[i] != NONE -> want = true; i = 0; left = 0; break }   /* slot.Load */
+		:: atomic { slot[i] == NONE -> i++; left-- }           /* slot.Load */
+		fi
 #else
-			:: else
+		atomic { i++; left-- }
 #endif
-			fi;
-			put();
+	od
+}
+
+/* Bag.finish */
+inline finish() {
+	atomic { it = item[me]; reason = err[me]; keepWaiter() }
+	if
+	:: it == NONE
+	:: it != NONE ->
+#ifndef M_FINISH_LOOKS_FIRST
+		waking--;                              /* waking.Add */
+#endif
+#ifndef M_FINISH_DOES_NOT_DISPATCH
+		if
+		:: late == NONE                        /* late.Load */
+		:: late != NONE ->                     /* late.Load */
+			some();
 			if
-			:: it == NONE -> UNLOCK_QUEUE; break
+			:: want -> want = false; READ_CLOCK dispatch()
 			:: else
-			fi;
-#if defined(M_TIMED_OUT_DROPS_THE_ITEM)
-			if
-			:: reason == timedOut -> waking--; it = NONE; UNLOCK_QUEUE; break
-			:: else
-			fi;
+			fi
+		fi;
 #endif
-			if
-			:: reason == cancelled ->
-#ifdef M_CANCELLED_DROPS_THE_ITEM
-				it = NONE;
-#endif
-#if !defined(M_CANCELLED_STAYS_WAKING) && !defined(M_CANCELLED_RETURNS_FIRST)
-				waking--;                      /* waking.Add */
-#endif
-				UNLOCK_QUEUE;
-				break
-			:: else -> reason = nil
-			fi;
-#ifndef M_FINISH_DISPATCHES_FIRST
-			waking--                           /* waking.Add */
-#endif
-		}
-#ifdef M_FINISH_DOES_NOT_DISPATCH
-		atomic { UNLOCK_QUEUE }
-#else
-		dispatchLockedAndUnlock();
-#endif
-#ifdef M_FINISH_DISPATCHES_FIRST
+#ifdef M_FINISH_LOOKS_FIRST
 		waking--;
 #endif
-		break
-	od;
-#ifdef M_CANCELLED_RETURNS_FIRST
-	if
-	:: it != NONE && reason == cancelled -> putBack(it, InUse); waking--
-	:: else
+		skip
 	fi
-#endif
-#ifdef M_CANCELLED_DOES_NOT_DISPATCH
-	if
-	:: it != NONE && reason == cancelled -> push(it, InUse)
-	:: else
-	fi
-#endif
 }
 
-/* Bag.Wait; it may be set afterwards */
+/* Bag.giveUp */
+inline giveUp() {
+	atomic {
+		LOCK_QUEUE;
+		was = queued[me];
+		if
+		:: !was -> UNLOCK_QUEUE
+		:: else
+		fi
+	}
+	if
+	:: was ->
+		leave(me);
+		atomic {
+			UNLOCK_QUEUE;
+			was = false;
+#ifndef M_GIVEUP_LEAVES_LONG
+			longer[me] = 0;            /* <-w.signals, if there is one */
+#endif
+			keepWaiter()
+		}
+	:: else ->
+#ifndef M_GIVEUP_LEAVES_THE_SIGNAL
+		d_step { longer[me] = 0; assert(over[me] == 1); over[me]-- }   /* <-w.signals: settled is there */
+#endif
+		atomic { it = item[me]; keepWaiter() }
+		if
+		:: it == NONE
+		:: it != NONE ->
+#if defined(M_CANCELLED_DROPS_THE_ITEM)
+			waking--; it = NONE
+#elif !defined(M_CANCELLED_STAYS_WAKING) && !defined(M_CANCELLED_RETURNS_FIRST)
+			waking--                   /* waking.Add */
+#endif
+		fi
+	fi
+}
+
+/* Bag.Wait. With givenUp the item must go back. */
 inline wait() {
 	do
 	:: true ->
 		join();
-		if                                     /* select */
+		do                                     /* select */
 #ifdef CANCEL
-		:: !calm -> reason = cancelled         /* <-ctx.Done() */
+		:: !calm -> reason = cancelled; break  /* <-done */
 #endif
-#ifdef TIMEOUT
-		:: !calm -> reason = timedOut          /* <-expired */
+#ifdef LONG
+		:: d_step { longer[me] > 0 -> longer[me]-- }
 #endif
-		:: d_step { ready[me] > 0 -> ready[me]-- }                 /* <-w.ready */
+		:: d_step { longer[me] == 0 && over[me] > 0 -> over[me]-- }; break     /* <-w.signals */
 #ifdef SLEEPERS
-		:: ready[me] > 0 -> false              /* asleep for good */
+		:: over[me] > 0 -> false               /* asleep for good */
 #endif
+		od;
+		if
+		:: reason == cancelled -> giveUp()
+		:: else -> finish()
 		fi;
-		finish();
 		break
 	od;
 	atomic {
-		assert((it == NONE && reason != nil) || (it != NONE && (reason == nil || reason == cancelled)));
+		assert(it != NONE || reason != nil);
+		assert(it == NONE || reason == nil || reason == cancelled);
 		givenUp = (it != NONE && reason == cancelled);
+		FORGET_CLOCK
 		reason = nil;
 		inWait[me] = false;
 		k = 1;
@@ -784,7 +873,7 @@ inline close() {
 	:: atomic { line[0] == NONE -> UNLOCK_QUEUE; break }
 	:: atomic { line[0] != NONE -> w = line[0] }
 		leave(w);
-		settle(w, NONE, bagClosed);
+		settle(w, NONE, sentAway);
 		w = NONE
 	od;
 #ifdef M_CLOSE_SENDS_AWAY_FIRST
@@ -792,8 +881,9 @@ inline close() {
 #endif
 }
 
-/* Bag.Expel. Which of the line pick chooses is anybody's guess. */
-inline expel() {
+/* Bag.patrol and Bag.Expel. Whose time has run out, or whom pick chooses, is
+ * anybody's guess. */
+inline patrol() {
 	atomic {
 		LOCK_QUEUE;
 		if
@@ -805,21 +895,25 @@ inline expel() {
 #if BORROWERS > 3
 		:: IN_LINE(3) -> w = line[3]
 #endif
-		:: true                                /* it chooses none */
+		:: true                                /* nobody */
 		fi
 	}
 	if
+#ifdef PATROL
 	:: w != NONE ->
-#ifndef M_EXPEL_LEAVES_IT_IN_LINE
+#ifndef M_PATROL_LEAVES_IT_IN_LINE
 		leave(w);
 #endif
-		settle(w, NONE, expelled);
+		settle(w, NONE, sentAway);
 		w = NONE
-	:: else
+#endif
+#ifdef LONG
+	:: d_step { w != NONE && longer[w] == 0 && !told[w] -> told[w] = true; longer[w]++; w = NONE }
+#endif
+	:: w == NONE || told[w] -> w = NONE
 	fi;
 	atomic { UNLOCK_QUEUE }
 }
-
 /* ======== Those who use the bag ======== */
 
 /* Variables of a goroutine. */
@@ -828,55 +922,116 @@ inline expel() {
 	byte got; byte w;             /* in dispatchLocked */ \
 	byte i; byte left;            /* the stripe in hand, and how many are left to look in */ \
 	byte k; byte fresh;           /* scratch */ \
-	byte early;                   /* for mutants */ \
-	bool givenUp;                 /* Wait was cancelled: the item must be returned at once */ \
-	mtype reason = nil            /* see finish */
+	byte seen; bool want;         /* in wanted */ \
+	bool was; bool givenUp;       /* in giveUp, and after it */ \
+	mtype reason = nil            /* the error of Wait */
+
+/* Whoever had item y put it back, and looks whether there is a reason to take it
+ * aside. Pool.afterReturn */
+#if KEEPERS > 0
+#define KEEPER_LOCALS byte h; byte y; bool ok
+#define REMEMBER(it)  y = it;
+#ifndef M_NOBODY_LOOKS_AFTERWARDS
+#define LOOK_AFTER    afterReturn();
+#else
+#define LOOK_AFTER    y = NONE;
+#endif
+inline afterReturn() {
+	do
+	:: !wantedOut[y] -> y = NONE; break
+	:: wantedOut[y] ->
+		reserve(y);
+		if
+		:: ok -> ok = false; d_step { wantedOut[y] = false; it = y } unreserve(it)
+		:: else -> y = NONE; break
+		fi
+	od
+}
+#else
+#define KEEPER_LOCALS skip
+#define REMEMBER(it)
+#define LOOK_AFTER
+#endif
 
 /* The item is closed for good and another one opened. */
-inline replace(it, from) {
+inline replace(it) {
 	d_step { added < ALL -> added++; fresh = added }
-	remove(it, from);
+	remove(it);
 	d_step { it = fresh; fresh = NONE }
+	REMEMBER(it)
 	add(it)
 }
 
 /* What is done with a reserved item: it is put back or replaced. */
 inline keep(it) {
 	if
-	:: unreserve(it)
+	:: REMEMBER(it) unreserve(it)
 #if SPARE > 0
-	:: replace(it, Reserved)
+	:: replace(it)
 #endif
-	fi
+	fi;
+	LOOK_AFTER
 }
 
 /* Borrows, waits if it must and cares to, uses the item for a time, gives it back;
  * any number of times. */
 proctype Borrower(byte me) {
 	LOCALS;
+	KEEPER_LOCALS;
 	do
 	:: calm -> break
-	:: tryBorrow(it);
+	:: READ_CLOCK tryBorrow(it);
 		if
 		:: it == NONE -> wait()
-		:: it == NONE                          /* does not care to, or ErrFull */
+		:: it == NONE -> FORGET_CLOCK skip     /* does not care to, or ErrFull */
+		:: it != NONE -> FORGET_CLOCK skip
+		fi;
+		if
+		:: givenUp -> givenUp = false; REMEMBER(it)
+#ifndef M_CANCELLED_DOES_NOT_DISPATCH
+			restore(it);
+#else
+			move(it, Idle); push(it); it = NONE;
+#endif
+#ifdef M_CANCELLED_RETURNS_FIRST
+			waking--;
+#endif
+			LOOK_AFTER
+			skip
 		:: else
 		fi;
 		if
 		:: it != NONE ->
-			assert(owner[it] == me && state[it] == InUse);
-			if
-			:: givenUp = false; putBack(it, InUse)   /* Bag.Return */
-#ifdef HOLDERS
-			:: !givenUp -> false               /* nobody else may have to wait for this */
-#endif
+			assert(owner[it] == me && (state[it] == Idle || state[it] == Taken));
 #ifdef RETAIN
-			:: retain(it); keep(it)
+			if
+			:: REMEMBER(it) restore(it)        /* it was not fit */
+			:: move(it, InUse);                /* Item.Lend */
+				if
+				:: REMEMBER(it) giveBack(it)
+				:: retain(it); keep(it)
 #if SPARE > 0
-			:: replace(it, InUse)
+				:: replace(it)
 #endif
+				fi
+			fi;
+#else
+			move(it, InUse);                   /* Item.Lend */
+			if
+			:: REMEMBER(it) giveBack(it)       /* Bag.Return */
+#ifdef HOLDERS
+			:: false                           /* nobody else may have to wait for this */
 #endif
+			fi;
+#endif
+#if KEEPERS > 0
+			if
+			:: y != NONE -> LOOK_AFTER
+			:: else
 			fi
+#else
+			skip
+#endif
 		:: else
 		fi
 	od
@@ -887,26 +1042,28 @@ proctype Borrower(byte me) {
 #if KEEPERS > 0
 proctype Keeper(byte me) {
 	LOCALS;
-	byte h;
-	bool ok;
+	KEEPER_LOCALS;
 	do
 	:: calm -> break
 	:: atomic {
 			!calm ->
 			if
-			:: it = 1
+			:: y = 1
 #if ALL > 1
-			:: it = 2
+			:: y = 2
 #endif
 #if ALL > 2
-			:: it = 3
+			:: y = 3
 #endif
 			fi
 		}
-		reserve(it);
+		wantedOut[y] = true;
+		reserve(y);
 		if
-		:: ok -> ok = false; assert(owner[it] == me && state[it] == Reserved); keep(it)
-		:: else -> it = NONE
+		:: ok -> ok = false;
+			d_step { assert(owner[y] == me && state[y] == Reserved); wantedOut[y] = false; it = y; y = NONE }
+			keep(it)
+		:: else -> y = NONE
 		fi
 	od
 }
@@ -922,12 +1079,12 @@ proctype Closer(byte me) {
 }
 #endif
 
-#ifdef EXPELLER
-proctype Expeller(byte me) {
+#if defined(PATROL) || defined(LONG)
+proctype Patrol(byte me) {
 	LOCALS;
 	do
 	:: calm -> break
-	:: !calm -> expel()
+	:: !calm -> patrol()
 	od
 }
 #endif
@@ -945,33 +1102,37 @@ proctype Clock() {
 inline checkRest() {
 	assert(!mu);
 #ifdef SLEEPERS
-	/* The waking one, did it wake, would serve the next. Once newcomers are held
-	 * back for the sake of the head, the head must not depend on that. */
-	assert(!(SOME_IDLE && IN_LINE(0)) || (waking > 0 && !overdue));
+	/* The waking one, did it wake, would serve the next. */
+	assert(!(SOME_IDLE && IN_LINE(0)) || waking > 0);
 #else
 	assert(!(SOME_IDLE && IN_LINE(0)));        /* no wake-up was lost */
 #ifndef HOLDERS
-	assert(!IN_LINE(0) && waiting == 0 && waking == 0 && !overdue && reserved == 0);
+	assert(!IN_LINE(0) && late == NONE && waking == 0 && reserved == 0);
 	x = 1;
 	do
 	:: x <= ALL ->
 		assert(owner[x] == NONE);
 		if
-		:: state[x] == Removed || x > added -> assert(STACKS_WITH(x) == 0)
-		:: else -> assert(state[x] == Idle && STACKS_WITH(x) == 1)
+		:: state[x] == Removed || x > added -> assert(PLACES_WITH(x) == 0)
+		:: else -> assert(state[x] == Idle && PLACES_WITH(x) == 1 && IN(home[x], x));
+#if KEEPERS > 0
+			assert(!wantedOut[x])
+#else
+			skip
+#endif
 		fi;
 		x++
 	:: else -> break
 	od;
 	x = 0;
 	do
-	:: x < STRIPES -> assert(n[x] == LEN(x)); items = items + n[x]; x++
+	:: x < STRIPES -> assert(n[x] == LEN(x)); items = items + n[x] + (slot[x] != NONE); x++
 	:: else -> break
 	od;
 	assert(total == items && items == ITEMS);
 	x = 1;
 	do
-	:: x <= BORROWERS -> assert(!queued[x] && item[x] == NONE && ready[x] == 0); x++
+	:: x <= BORROWERS -> assert(!queued[x] && item[x] == NONE && over[x] == 0 && longer[x] == 0); x++
 	:: else -> break
 	od
 #endif
@@ -987,14 +1148,21 @@ init {
 			state[x] = Idle;
 			if
 			:: home[x] = 0
+#if STRIPES > 1
 			:: home[x] = 1
+#endif
 			fi;
-			stack[home[x]] = stack[home[x]] | BIT(x);
+			if
+			:: slot[home[x]] == NONE -> slot[home[x]] = x
+			:: else -> stack[home[x]] = stack[home[x]] | BIT(x)
+			fi;
 			x++
 		:: else -> break
 		od;
 		n[0] = LEN(0);
+#if STRIPES > 1
 		n[1] = LEN(1);
+#endif
 		x = 1;
 		do
 		:: x <= BORROWERS -> run Borrower(x); x++
@@ -1006,8 +1174,8 @@ init {
 #ifdef CLOSER
 		run Closer(CLOSER_ID);
 #endif
-#ifdef EXPELLER
-		run Expeller(EXPELLER_ID);
+#if defined(PATROL) || defined(LONG)
+		run Patrol(PATROL_ID);
 #endif
 #ifdef LIVENESS
 		run Clock();

@@ -75,27 +75,29 @@ size() { echo "-DBORROWERS=$1 -DITEMS=$2"; }
 
 configurations() {
 	optimise=-O2
-	run 'wait 3x2'         holds "$(size 3 2) -DCANCEL -DTIMEOUT"
-	run 'close 3x1'        holds "$(size 3 1) -DCANCEL -DCLOSER"
-	run 'expel 3x1'        holds "$(size 3 1) -DCANCEL -DEXPELLER"
-	run 'holders 3x2'      holds "$(size 3 2) -DCANCEL -DHOLDERS"
-	run 'sleepers 3x2'     holds "$(size 3 2) -DCANCEL -DSLEEPERS"
+	run 'wait 3x1'         holds "$(size 3 1) -DCANCEL"
+	run 'wait 3x2'         holds "$(size 3 2) -DSTRIPES=1 -DCANCEL"
+	run 'patrol 2x2'       holds "$(size 2 2) -DCANCEL -DPATROL -DLONG"
+	run 'patrol 3x1'       holds "$(size 3 1) -DPATROL -DLONG"
+	run 'close 2x2'        holds "$(size 2 2) -DCANCEL -DCLOSER"
+	run 'holders 3x2'      holds "$(size 3 2) -DSTRIPES=1 -DCANCEL -DHOLDERS"
+	run 'sleepers 3x2'     holds "$(size 3 2) -DSTRIPES=1 -DCANCEL -DSLEEPERS"
 	run 'replace 2x1+1'    holds "$(size 2 1) -DSPARE=1 -DCANCEL -DRETAIN"
-	run 'keeper 2x1+1'     holds "$(size 2 1) -DSPARE=1 -DCANCEL -DRETAIN -DKEEPERS=1"
-	run 'stripes apart 2x2' holds "$(size 2 2) -DCANCEL -DTIMEOUT -DFINE"
-	run 'three stripes 2x2' holds "$(size 2 2) -DCANCEL -DTIMEOUT -DSTRIPES=3"
+	run 'keeper 2x1'       holds "$(size 2 1) -DCANCEL -DRETAIN -DKEEPERS=1"
+	run 'stripes apart 2x2' holds "$(size 2 2) -DCANCEL -DFINE"
+	run 'three stripes 2x2' holds "$(size 2 2) -DCANCEL -DSTRIPES=3"
 	run 'liveness 2x2'     holds "$(size 2 2) -DLIVENESS"
-	run 'liveness 3x1'     holds "$(size 3 1) -DLIVENESS"
 }
 
 long() {
-	run 'close 3x2'         holds "$(size 3 2) -DCANCEL -DCLOSER"
-	run 'expel 3x2'         holds "$(size 3 2) -DCANCEL -DEXPELLER"
+	memory=6000
+	run 'wait, two stripes 3x2' holds "$(size 3 2) -DCANCEL"
+	run 'close 3x1'         holds "$(size 3 1) -DCANCEL -DCLOSER"
 	run 'replace 3x1+1'     holds "$(size 3 1) -DSPARE=1 -DCANCEL -DRETAIN"
-	run 'keeper 2x2'        holds "$(size 2 2) -DCANCEL -DKEEPERS=1"
-	run 'stripes apart 3x2' holds "$(size 3 2) -DCANCEL -DFINE"
+	run 'keeper 2x1+1'      holds "$(size 2 1) -DSPARE=1 -DRETAIN -DKEEPERS=1"
+	run 'keeper 2x2'        holds "$(size 2 2) -DCANCEL -DKEEPERS=1 -DSTRIPES=1"
 	depth=30000000 memory=9000
-	run 'liveness 3x2'      holds "$(size 3 2) -DLIVENESS"
+	run 'liveness 3x1'      holds "$(size 3 1) -DLIVENESS"
 }
 
 # mutant NAME FLAGS
@@ -110,32 +112,32 @@ mutants() {
 	optimise=-O0
 	real=-DOUTCOMES_ONLY
 	small="$real $(size 2 1)"
-	for m in JOIN_DOES_NOT_LOOK JOIN_LOOKS_FIRST JOIN_COUNTS_LAST PUTBACK_READS_WAITING_FIRST \
-		TAKE_LOOKS_IN_ONE_STRIPE POP_TRUSTS_N POP_WITHOUT_LOCK LEAVE_KEEPS_OVERDUE; do
+	for m in JOIN_DOES_NOT_LOOK JOIN_LOOKS_FIRST JOIN_SHOWS_LAST PUT_LOOKS_FIRST \
+		TAKE_LOOKS_IN_ONE_STRIPE POP_LOADS_THE_SLOT POP_SKIPS_THE_SLOT LEAVE_KEEPS_LATE; do
 		mutant $m "$small"
 	done
+	for m in POP_TRUSTS_N POP_WITHOUT_LOCK PUSH_STORES_THE_SLOT; do
+		mutant $m "$real $(size 2 2)"
+	done
 	for m in CANCELLED_DOES_NOT_DISPATCH CANCELLED_DROPS_THE_ITEM CANCELLED_RETURNS_FIRST \
-		CANCELLED_STAYS_WAKING DISPATCH_SETTLES_UNLOCKED FINISH_LEAVES_THE_SIGNAL; do
+		CANCELLED_STAYS_WAKING DISPATCH_SETTLES_UNLOCKED GIVEUP_LEAVES_THE_SIGNAL \
+		HANDOVER_DOES_NOT_LOOK_AGAIN; do
 		mutant $m "$small -DCANCEL"
 	done
-	mutant PUSH_KEEPS_N "$small -DFINE"
-	mutant TIMED_OUT_DROPS_THE_ITEM "$small -DTIMEOUT"
-	mutant EXPEL_LEAVES_IT_IN_LINE "$small -DEXPELLER"
+	mutant GIVEUP_LEAVES_LONG "$small -DCANCEL -DLONG"
+	mutant PUSH_KEEPS_N "$real $(size 2 2) -DFINE -DSTRIPES=1"
+	mutant PATROL_LEAVES_IT_IN_LINE "$small -DPATROL"
 	mutant CLOSE_SENDS_AWAY_FIRST "$(size 2 1) -DCLOSER"
-	mutant UNRESERVE_DOES_NOT_DISPATCH "$small -DRETAIN"
+	mutant RESTORE_DOES_NOT_DISPATCH "$small -DRETAIN"
 	mutant ADD_DOES_NOT_DISPATCH "$small -DRETAIN -DSPARE=1"
-	mutant NEW_ITEMS_LOOK_IDLE "$small -DSPARE=1 -DKEEPERS=1"
-	for m in PUSH_STORES_STATE_FIRST RESERVE_TRUSTS_HOME RESERVE_TRUSTS_STATE; do
+	for m in PUSH_PLACES_FIRST RESERVE_TRUSTS_STATE NOBODY_LOOKS_AFTERWARDS; do
 		mutant $m "$small -DKEEPERS=1"
 	done
 	mutant DISPATCH_SERVES_THE_NEWEST "$real $(size 3 1)"
-	for m in FINISH_DISPATCHES_FIRST FINISH_DOES_NOT_DISPATCH PUTBACK_READS_WAKING_FIRST; do
-		mutant $m "$real $(size 3 2) -DHOLDERS"
+	for m in FINISH_LOOKS_FIRST FINISH_DOES_NOT_DISPATCH SOME_SKIPS_THE_SLOT; do
+		mutant $m "$real $(size 3 2) -DSTRIPES=1 -DHOLDERS"
 	done
-	mutant PUTBACK_IGNORES_OVERDUE "$real $(size 3 2) -DSLEEPERS"
-	for m in HEAD_IS_NEVER_LATE NEWCOMERS_ALWAYS_OVERTAKE; do
-		mutant $m "$real $(size 3 1) -DLIVENESS"
-	done
+	mutant NEWCOMERS_ALWAYS_OVERTAKE "$real $(size 3 1) -DLIVENESS"
 
 	# None that is in the model may be missing here.
 	for m in $(tr -cs 'A-Z_' '\n' <"$model" | sed -n 's/^M_\([A-Z]\)/\1/p' | sort -u); do
