@@ -139,8 +139,8 @@ func (p *Pool) giveBack(e *entry) {
 	now := p.now()
 	_, began := e.item.Since()
 	held := now - began
-	e.used.Store(e.used.Load() + held)
-	e.uses.Store(e.uses.Load() + 1)
+	e.used.add(held)
+	e.uses.add(1)
 	e.task.over()
 	e.settleTables(p, true)
 	if e.moved {

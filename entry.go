@@ -48,8 +48,8 @@ type entry struct {
 	lastSeen atomic.Int64
 
 	// Counts, written by the holder, read by Stats at any time.
-	uses atomic.Int64 // loans that have ended
-	used atomic.Int64 // sum of their durations, in nanoseconds
+	uses counter // loans that have ended
+	used counter // sum of their durations, in nanoseconds
 
 	// user is the goroutine that uses it, or used it last, and how firmly: see
 	// held. Written by the holder, read by the detector of pool-lock.

@@ -39,6 +39,38 @@ func TestEvictReplacesIdleConnectionsNowAndOthersOnReturn(t *testing.T) {
 	})
 }
 
+// Cancelled, served and evicted in the same instant, before the waiter runs.
+func TestConnectionEvictedWhileItsWaiterGivesUpIsClosed(t *testing.T) {
+	within(t, func(t *testing.T) {
+		cfg := quietKeeping
+		cfg.MaximumPoolSize = 1
+		b := newBench(t, akaritest.Full, cfg)
+		gaveUp := 0
+		for round := 0; gaveUp < 5; round++ {
+			c := b.acquire()
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan *akari.Conn)
+			go func() {
+				c, _ := b.Acquire(ctx)
+				ended <- c
+			}()
+			synctest.Wait()
+			cancel()
+			c.Release()
+			b.Evict()
+			if c := <-ended; c != nil {
+				c.Release()
+			} else {
+				gaveUp++
+			}
+			b.want(0, 0, 0, 0)
+			if round > 1000 {
+				t.Fatal("the waiter never gave up")
+			}
+		}
+	})
+}
+
 func TestEvictConnTakesOne(t *testing.T) {
 	within(t, func(t *testing.T) {
 		cfg := quietKeeping

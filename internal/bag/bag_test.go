@@ -215,6 +215,48 @@ func TestNewcomersOvertakeOnlyAYoungQueue(t *testing.T) {
 	})
 }
 
+// A served waiter may be long in waking up, on a busy machine. What comes back
+// meanwhile is anybody's, but not once those behind it have lost their patience.
+func TestWaiterThatDoesNotWakeUpHoldsUpNobodyForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, items := newFilled(3)
+		for range items {
+			borrow(b)
+		}
+		asleep, err := b.join(b.hooks.Now(), 0, 0, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		served := make(chan *Item[int], 2)
+		wait := func() {
+			it, _ := await(b, t.Context(), time.Hour, 0, 0)
+			served <- it
+		}
+		go wait()
+		synctest.Wait()
+		b.Return(items[0], b.hooks.Now()) // goes to the one that sleeps
+		b.Return(items[1], b.hooks.Now()) // left to newcomers, but none comes
+		wantCounts(t, b, 3, 1, 0, 1)
+
+		time.Sleep(Patience + 1)
+		if it := borrow(b); it != nil {
+			t.Fatal("a newcomer overtook a waiter that has lost its patience")
+		}
+		go wait() // the newcomer, when it joins the line, serves its head
+		if it := <-served; it != items[1] {
+			t.Fatalf("got %v", it)
+		}
+		time.Sleep(Patience + 1)
+		b.Return(items[2], b.hooks.Now())
+		if it := <-served; it != items[2] {
+			t.Fatalf("got %v", it)
+		}
+		if it, _ := b.finish(asleep); it != items[0] {
+			t.Fatalf("the one that slept got %v", it)
+		}
+	})
+}
+
 func TestNewItemGoesToTheWaiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0

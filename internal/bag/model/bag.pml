@@ -1020,7 +1020,7 @@ proctype Borrower(byte me) {
 			if
 			:: REMEMBER(it) giveBack(it)       /* Bag.Return */
 #ifdef HOLDERS
-			:: false                           /* nobody else may have to wait for this */
+			:: true -> false                   /* nobody else may have to wait for this */
 #endif
 			fi;
 #endif
