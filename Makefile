@@ -4,10 +4,10 @@ MODULES := . integration cmd/akari examples bench
 PRESENT := $(foreach m,$(MODULES),$(if $(wildcard $(m)/go.mod),$(m)))
 TOOL    := GOWORK=off go tool -modfile=$(CURDIR)/tools/go.mod
 
-.PHONY: help bench test evidence short provide lint fmt vet model invariants vuln faults fuzz
+.PHONY: help bench bench-all compare guard test evidence short provide lint fmt vet model invariants vuln faults fuzz
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 test: provide ## the tests of every module, race detector on
 	@failed=; for m in $(PRESENT); do echo "== $$m"; \
@@ -47,8 +47,17 @@ vuln: ## known vulnerabilities, where the database of them can be reached
 faults: provide ## measure the faults of docs/reliability.md, the pool beside others, and rewrite its table
 	cd integration && go run ./faults/report
 
-bench: ## the pool beside its peers, ratios of one interleaved run; `go run ./bench -full` has the whole grid
+bench: ## the pool beside its peers, ratios of one interleaved run; two and a half minutes
 	go run ./bench
+
+bench-all: ## the whole grid, and docs/performance.md and its charts written anew
+	go run ./bench -full -write docs/performance.md
+
+compare: ## benchmarks of the pool as it is and as it was, at the last commit or BASE=<ref>; two minutes
+	@bench/compare.sh
+
+guard: ## that the pool costs no more than it may, in cycles of its peers and in allocations
+	cd bench && go test -count=1 -run Guard .
 
 fuzz: ## ten minutes of fuzzing
 	go test -run xxx -fuzz FuzzBag -fuzztime 3m ./internal/bag

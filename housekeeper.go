@@ -123,12 +123,24 @@ func (h *housekeeper) trim() {
 	}
 	h.env.stats("Before cleanup ")
 	idle := h.env.idle()
-	slices.SortFunc(idle, func(a, b *entry) int { return cmp.Compare(a.idleSince(), b.idleSince()) })
 	now := h.env.now()
-	for _, e := range idle[:max(0, len(idle)-s.minIdle())] {
-		if now-e.idleSince() > int64(s.IdleTimeout) {
-			h.env.doom(e, CloseIdleTimeout)
+	var stale []rested // mostly few of thousands: only those are put in order
+	for _, e := range idle {
+		if since := e.idleSince(); now-since > int64(s.IdleTimeout) {
+			stale = append(stale, rested{e, since})
+		}
+	}
+	slices.SortFunc(stale, func(a, b rested) int { return cmp.Compare(a.since, b.since) })
+	for _, r := range stale[:min(len(stale), max(0, len(idle)-s.minIdle()))] {
+		if r.e.idleSince() == r.since { // not lent meanwhile
+			h.env.doom(r.e, CloseIdleTimeout)
 			after = "After cleanup  "
 		}
 	}
+}
+
+// rested is a connection that was idle for too long, and since when.
+type rested struct {
+	e     *entry
+	since int64
 }

@@ -28,6 +28,7 @@ type opener struct {
 	open     int        // connections in the pool
 	closing  int        // connections on their way out
 	attempts []*attempt // under way, oldest first
+	slow     int        // of attempts, those that take unusually long
 	hung     int        // given up, but the driver has not returned
 	landing  int        // of open, those not in the bag yet
 
@@ -39,6 +40,8 @@ type opener struct {
 	refusals int // connections in a row that opened and could not be lent
 
 	connectTime time.Duration // moving average of what an attempt takes
+	hold        time.Duration // what callers keep a connection for, as estimated last
+	heldAt      time.Time     // when that was
 	openedAt    time.Time     // when an attempt succeeded last
 	patience    time.Duration // with the only attempt there is room for, before it is given up
 	timer       *time.Timer   // the next look
@@ -78,6 +81,7 @@ type attempt struct {
 	started time.Time
 	era     int // opener.era when it started
 	cancel  context.CancelFunc
+	back    atomic.Bool // the driver has returned: it is about to be settled, however long it took to get here
 
 	// Guarded by opener.mu.
 	slow bool // takes unusually long: others may start in spite of it
@@ -114,6 +118,8 @@ const (
 	slowAttempt = 500 * time.Millisecond // an attempt that takes longer no longer holds up others
 	reviewEvery = 250 * time.Millisecond // how often attempts under way are looked at
 	deafGrace   = time.Second            // what a driver that ignores its context gets on top
+
+	holdPerConn = 100 * time.Nanosecond // how long an estimate of holds is good for, for each connection; it takes a tenth of that
 
 	calmAttempts = 2                    // side by side while the open connections are about to serve everybody
 	fillAttempts = 4                    // side by side while nobody waits
@@ -156,15 +162,7 @@ func (o *opener) look() {
 }
 
 // freshLocked counts the attempts that may still succeed soon.
-func (o *opener) freshLocked() int {
-	n := 0
-	for _, a := range o.attempts {
-		if !a.slow {
-			n++
-		}
-	}
-	return n
-}
+func (o *opener) freshLocked() int { return len(o.attempts) - o.slow }
 
 func (o *opener) freeLocked() int {
 	return o.env.settings().MaximumPoolSize - o.open - o.closing - len(o.attempts)
@@ -177,11 +175,19 @@ func (o *opener) freeLocked() int {
 func (o *opener) reviewLocked(now time.Time) {
 	slowAfter := max(slowAttempt, 4*o.connectTime)
 	for _, a := range o.attempts {
-		a.slow = a.slow || now.Sub(a.started) >= slowAfter
+		if now.Sub(a.started) < slowAfter {
+			break // the others are younger
+		}
+		if !a.slow && !a.back.Load() {
+			a.slow = true
+			o.slow++
+		}
 	}
-	for _, a := range slices.Clone(o.attempts) {
-		if now.Sub(a.started) >= later(o.env.timeout(), deafGrace) {
-			o.giveUpLocked(a) // its driver does not mind the context
+	if o.slow > 0 {
+		for _, a := range slices.Clone(o.attempts) {
+			if now.Sub(a.started) >= later(o.env.timeout(), deafGrace) {
+				o.giveUpLocked(a) // its driver does not mind the context
+			}
 		}
 	}
 	_, waiting := o.env.need()
@@ -203,7 +209,7 @@ func (o *opener) reviewLocked(now time.Time) {
 // after all, it is closed. Attempts whose driver never returns are a leak that
 // nothing can undo, so there is a bound.
 func (o *opener) giveUpLocked(a *attempt) {
-	if o.hung >= max(o.env.settings().MaximumPoolSize, 16) {
+	if a.back.Load() || o.hung >= max(o.env.settings().MaximumPoolSize, 16) {
 		return
 	}
 	a.over = true
@@ -213,19 +219,24 @@ func (o *opener) giveUpLocked(a *attempt) {
 }
 
 func (o *opener) removeLocked(a *attempt) {
-	o.attempts = slices.DeleteFunc(o.attempts, func(b *attempt) bool { return a == b })
+	if i := slices.Index(o.attempts, a); i >= 0 {
+		o.attempts = slices.Delete(o.attempts, i, i+1)
+		if a.slow {
+			o.slow--
+		}
+	}
 }
 
 // wantedLocked says how many attempts to start now.
 func (o *opener) wantedLocked(now time.Time) int {
 	_, waiting := o.env.need()
 	fresh := o.freshLocked()
-	demand := o.demandLocked() - fresh
-	n := min(demand, o.freeLocked(), o.env.maxConnecting()-fresh, o.limitLocked(waiting)-fresh)
-	if o.failingLocked() && now.Sub(o.failedAt) < o.backoffLocked(waiting) {
-		return 0
+	n := min(o.demandLocked(), o.env.maxConnecting()) - fresh
+	n = min(n, o.freeLocked())
+	if n <= 0 || o.failingLocked() && now.Sub(o.failedAt) < o.backoffLocked(waiting) {
+		return 0 // without asking for the limit, which is dear
 	}
-	return max(n, 0)
+	return max(min(n, o.limitLocked(now, waiting)-fresh), 0)
 }
 
 // demandLocked is how many connections are missing, not counting attempts under
@@ -245,7 +256,7 @@ func (o *opener) demandLocked() int {
 }
 
 // limitLocked bounds the attempts side by side.
-func (o *opener) limitLocked(waiting int) int {
+func (o *opener) limitLocked(now time.Time, waiting int) int {
 	switch {
 	case o.failingLocked():
 		return 1 // one probes; when it succeeds the others follow
@@ -253,7 +264,7 @@ func (o *opener) limitLocked(waiting int) int {
 		return fillAttempts
 	case o.open == 0:
 		return waiting
-	case o.drainsSoonLocked(waiting):
+	case o.drainsSoonLocked(now, waiting):
 		return calmAttempts
 	}
 	return waiting
@@ -261,9 +272,19 @@ func (o *opener) limitLocked(waiting int) int {
 
 // drainsSoonLocked reports whether the connections there are will have served
 // everybody who waits before a new one could be ready.
-func (o *opener) drainsSoonLocked(waiting int) bool {
-	hold := o.env.hold()
-	return time.Duration(waiting)*hold/time.Duration(o.open) <= o.connectTime
+func (o *opener) drainsSoonLocked(now time.Time, waiting int) bool {
+	return time.Duration(waiting)*o.holdLocked(now)/time.Duration(o.open) <= o.connectTime
+}
+
+// holdLocked is what callers keep a connection for at present. To estimate it is
+// to look at every connection, and every caller who waits may ask: so it is done
+// again only when there has been time for much else, a millisecond in a pool of
+// ten thousand.
+func (o *opener) holdLocked(now time.Time) time.Duration {
+	if now.Sub(o.heldAt) >= time.Duration(o.open)*holdPerConn {
+		o.hold, o.heldAt = o.env.hold(), now
+	}
+	return o.hold
 }
 
 // backoffLocked is the pause after the failures so far.
@@ -321,6 +342,7 @@ func (o *opener) run(ctx context.Context, a *attempt) {
 
 // landed settles an attempt that has come back.
 func (o *opener) landed(a *attempt, e *entry, err error) {
+	a.back.Store(true)
 	a.cancel()
 	took := time.Since(a.started)
 	trouble := o.env.classify(err)
@@ -362,9 +384,11 @@ func (o *opener) landed(a *attempt, e *entry, err error) {
 		o.connectTime = average(o.connectTime, took)
 		// The way is clear: those that started earlier and still hang have
 		// probably run into what is over now.
-		for _, b := range slices.Clone(o.attempts) {
-			if b.slow && b.started.Before(a.started) {
-				o.giveUpLocked(b)
+		if o.slow > 0 {
+			for _, b := range slices.Clone(o.attempts) {
+				if b.slow && b.started.Before(a.started) {
+					o.giveUpLocked(b)
+				}
 			}
 		}
 	}

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	"math"
 	"sync"
 	"time"
 )
@@ -14,63 +16,94 @@ func borrow(p plan) error {
 	if p.full {
 		sizes, callers = []int{1, 2, 8, 32, 256, 1024}, []int{1, 2, 8, 32, 128, 1024, 10000}
 	}
+	field, leave := p.field()
+	defer leave()
 	fmt.Fprintln(p.out, "Borrow and give back, ns per cycle; ratio: the fastest other pool to akari")
 	fmt.Fprintf(p.out, "%6s %8s", "size", "callers")
-	for _, peer := range peers {
-		fmt.Fprintf(p.out, " %13s", peer.name)
+	for _, c := range field {
+		fmt.Fprintf(p.out, "  %*s", c.column(), c.name)
 	}
 	fmt.Fprintf(p.out, " %8s\n", "ratio")
+	var grid []cell
 	for _, size := range sizes {
 		for _, n := range callers {
-			if err := p.borrowAt(size, n); err != nil {
+			c, err := p.borrowAt(field, size, n)
+			if err != nil {
 				return err
 			}
+			c.print(p.out)
+			grid = append(grid, c)
 		}
 	}
+	p.draw(sizeChart(grid), callersChart(grid))
 	return nil
 }
 
-func (p plan) borrowAt(size, callers int) error {
-	ctx, cancel := context.WithCancel(context.Background()) // callers' contexts can end
-	defer cancel()
-	times := make([][]float64, len(peers))
+// cell is what one size of pools and one number of callers have come to.
+type cell struct {
+	size, callers int
+	field         []contender
+	ns            []float64 // of each, per cycle; NaN if it was not measured
+	ratio         float64
+}
+
+func (c cell) print(out io.Writer) {
+	fmt.Fprintf(out, "%6d %8d", c.size, c.callers)
+	for i, one := range c.field {
+		fmt.Fprintf(out, "  %*s", one.column(), number(c.ns[i]))
+	}
+	fmt.Fprintf(out, " %8.2f\n", c.ratio)
+}
+
+func (p plan) borrowAt(field []contender, size, callers int) (cell, error) {
+	times := make([][]float64, len(field))
 	var ratios []float64
-	opened := make([]peer, len(peers))
-	for i, candidate := range peers {
+	opened := make([]subject, len(field))
+	for i, candidate := range field {
 		var err error
 		if opened[i], err = candidate.open(size, size, &stub{}); err != nil {
-			return err
+			return cell{}, err
 		}
 		defer opened[i].close()
-		if err := fill(opened[i], size); err != nil {
-			return err
+		if err := opened[i].fill(size); err != nil {
+			return cell{}, err
 		}
 	}
 	for range p.rounds {
-		best := 0.0
+		best := math.Inf(1)
 		var mine float64
-		for i, candidate := range peers {
-			ns, err := perTurn(callers, p.turn, func(int) error { return opened[i].cycle(ctx, nil) })
+		for i, candidate := range field {
+			ns, err := opened[i].perTurn(callers, p.turn)
 			if err != nil {
-				return fmt.Errorf("%s: %w", candidate.name, err)
+				return cell{}, fmt.Errorf("%s: %w", candidate.name, err)
 			}
 			times[i] = append(times[i], ns)
 			switch {
 			case i == 0:
 				mine = ns
-			case candidate.kind == "pool" && (best == 0 || ns < best):
+			case candidate.kind == "pool" && ns < best: // not if it is NaN
 				best = ns
 			}
 		}
 		ratios = append(ratios, best/mine)
 	}
-	fmt.Fprintf(p.out, "%6d %8d", size, callers)
+	c := cell{size: size, callers: callers, field: field, ratio: median(ratios)}
 	for _, t := range times {
-		fmt.Fprintf(p.out, " %13.0f", median(t))
+		c.ns = append(c.ns, median(t))
 	}
-	fmt.Fprintf(p.out, " %8.2f\n", median(ratios))
-	return nil
+	return c, nil
 }
+
+// number is a number of a table, or a dash if there is none.
+func number(n float64) string {
+	if math.IsNaN(n) {
+		return "–"
+	}
+	return fmt.Sprintf("%.0f", n)
+}
+
+// column is how wide the column of a contender is.
+func (c contender) column() int { return max(len(c.name), 7) }
 
 // fill has the pool open all of its connections.
 func fill(p peer, size int) error {

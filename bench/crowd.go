@@ -7,13 +7,13 @@ import (
 )
 
 // crowd has callers do something over and over, all beginning together. It
-// returns how often that was done until the turn was over, and how long the turn
-// took: what is still under way then is awaited, and counts.
+// returns how often that was done, and how long it took until the last was done:
+// what is still under way when the turn is over is awaited, and counts.
 func crowd(callers int, turn time.Duration, do func(caller int) error) (done int64, took time.Duration, err error) {
 	var over atomic.Bool
 	var count atomic.Int64
 	var begun sync.Once
-	_, err = together(callers, func(caller int) error {
+	took, err = together(callers, func(caller int) error {
 		begun.Do(func() { time.AfterFunc(turn, func() { over.Store(true) }) }) // once all are ready
 		n := int64(0)
 		defer func() { count.Add(n) }()
@@ -26,7 +26,7 @@ func crowd(callers int, turn time.Duration, do func(caller int) error) (done int
 		}
 		return nil
 	})
-	return count.Load(), turn, err
+	return count.Load(), took, err
 }
 
 // perTurn is what one of what a crowd does takes, of all callers together, in

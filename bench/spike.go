@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"time"
 )
@@ -11,8 +10,8 @@ import (
 // hardly any, for long work to open all.
 func spike(p plan) error {
 	const size, connect = 50, 150 * time.Millisecond
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
+	field, leave := p.field()
+	defer leave()
 	fmt.Fprintf(p.out, "Callers who come at once; at most %d connections, %v to open one\n", size, connect)
 	fmt.Fprintf(p.out, "%8s %6s %-12s %-14s %9s %12s\n", "callers", "warm", "hold", "", "all done", "connections")
 	for _, c := range []struct {
@@ -23,7 +22,7 @@ func spike(p plan) error {
 		{500, 5, 2 * time.Millisecond}, {500, 5, 300 * time.Millisecond},
 		{50, 0, 2 * time.Millisecond}, {50, 0, 300 * time.Millisecond},
 	} {
-		for _, candidate := range peers {
+		for _, candidate := range field {
 			if candidate.kind != "pool" {
 				continue // these open nothing
 			}
@@ -37,13 +36,11 @@ func spike(p plan) error {
 				if err != nil {
 					return err
 				}
-				if err := fill(pool, c.warm); err != nil {
+				if err := pool.fill(c.warm); err != nil {
 					return err
 				}
 				s.connect.Store(int64(connect))
-				d, err := together(c.callers, func(int) error {
-					return pool.cycle(ctx, func() { time.Sleep(c.hold) })
-				})
+				d, err := pool.rush(c.callers, c.hold)
 				if err != nil {
 					return fmt.Errorf("%s: %w", candidate.name, err)
 				}

@@ -19,6 +19,8 @@ func tail(p plan) error {
 	if p.full {
 		turn *= 4 // so that one cycle more or less is little
 	}
+	field, leave := p.field()
+	defer leave()
 	fmt.Fprintf(p.out, "Waits of %d callers for %d connections, milliseconds\n", callers, size)
 	fmt.Fprintf(p.out, "%-14s %-14s %9s %8s %8s %8s %8s %15s %9s\n", "hold", "", "cycles/s", "p50", "p99", "p99.9", "max", "cycles/caller", "to ideal")
 	for _, load := range []struct {
@@ -33,15 +35,15 @@ func tail(p plan) error {
 			}
 		}},
 	} {
-		for _, candidate := range peers {
+		for _, candidate := range field {
 			opened, err := candidate.open(size, size, &stub{})
 			if err != nil {
 				return err
 			}
-			if err := fill(opened, size); err != nil {
+			if err := opened.fill(size); err != nil {
 				return err
 			}
-			w, err := waits(opened, callers, turn, load.hold)
+			w, err := opened.waits(callers, turn, load.name, load.hold)
 			opened.close()
 			if err != nil {
 				return fmt.Errorf("%s: %w", candidate.name, err)
@@ -73,7 +75,7 @@ func waits(p peer, callers int, turn time.Duration, hold func()) (waited, error)
 		return p.cycle(ctx, func() {
 			began := time.Now()
 			hold()
-			if asked.After(from) {
+			if began.After(from) {
 				mine.waits = append(mine.waits, began.Sub(asked))
 				mine.holds = append(mine.holds, time.Since(began))
 			}
@@ -82,6 +84,11 @@ func waits(p peer, callers int, turn time.Duration, hold func()) (waited, error)
 	if err != nil {
 		return waited{}, err
 	}
+	return sum(each), nil
+}
+
+// sum is what all callers have waited.
+func sum(each []waited) waited {
 	sum := waited{least: len(each[0].waits)}
 	for _, w := range each {
 		sum.least, sum.most = min(sum.least, len(w.waits)), max(sum.most, len(w.waits))
@@ -89,7 +96,7 @@ func waits(p peer, callers int, turn time.Duration, hold func()) (waited, error)
 		sum.holds = append(sum.holds, w.holds...)
 	}
 	slices.Sort(sum.waits)
-	return sum, nil
+	return sum
 }
 
 // idealWaits computes the waits of as many cycles in a queue without flaw: callers
