@@ -32,7 +32,7 @@ type lateContext struct {
 // and so told the driver to read on to their end, the pool does.
 func linger(ctx context.Context, e *entry) (context.Context, endWatch) {
 	if ctx.Done() == nil || e.probes.socket == nil {
-		return ctx, nil
+		return ctx, endWatch{}
 	}
 	l := &lateContext{Context: ctx, e: e, done: make(chan struct{})}
 	l.stop = context.AfterFunc(ctx, func() {
@@ -40,7 +40,7 @@ func linger(ctx context.Context, e *entry) (context.Context, endWatch) {
 		close(l.done)
 		time.AfterFunc(hangUpGrace, func() { _ = e.probes.socket.Close() })
 	})
-	return l, l.end
+	return l, endWatch{l}
 }
 
 // hangUpGrace is the time the driver has to hang up itself, which gives the better

@@ -11,24 +11,24 @@ import (
 // where the driver's have not answers what database/sql would assume.
 type watchedRows struct {
 	driver.Rows
-	over func() // ends the watch
+	watch endWatch
 }
 
 // watched returns the rows of a query, and sees to it that the watch of the query
 // ends with them.
 func watched(rows driver.Rows, err error, watch endWatch) driver.Rows {
-	if watch == nil {
+	if watch.watch == nil {
 		return rows
 	}
 	if err != nil || rows == nil {
-		watch()
+		watch.end()
 		return rows
 	}
 	return &watchedRows{rows, watch}
 }
 
 func (r *watchedRows) Close() error {
-	defer r.over()
+	defer r.watch.end()
 	return r.Rows.Close()
 }
 

@@ -17,71 +17,92 @@ const abortGrace = 100 * time.Millisecond
 
 var errAborted = errors.New("akari: closed under a driver that did not mind the end of its context")
 
-// endWatch ends a watch; nil if there is none.
-type endWatch func()
+// endWatch ends a watch, if there is one.
+type endWatch struct{ watch interface{ end() } }
 
 func (w endWatch) end() {
-	if w != nil {
-		w()
+	if w.watch != nil {
+		w.watch.end()
 	}
 }
 
-// watch guards a call of a driver whose reads outlast their context: lib/pq
+// deafWatch guards a call of a driver whose reads outlast their context: lib/pq
 // waits for an answer even when the network has gone silent. Some time after
 // the context has ended the socket is closed under it, which is safe from any
 // goroutine, and the driver returns with an error. The connection is lost then,
 // as it is with lib/pq after any cancelled statement.
 //
-// It returns the context for the driver, and the function that ends the watch.
-// Either that or the closing comes first: a connection that was closed at the
-// last moment, when the call had succeeded, is not lent again.
+// Either the end of the call or the closing comes first: a connection that was
+// closed at the last moment, when the call had succeeded, is not lent again.
+type deafWatch struct {
+	s    *session // for end
+	p    *Pool    // for late: the session may have ended by then
+	e    *entry
+	ctx  context.Context
+	ask  func()      // asks the server to cancel the statement; nil where the driver does
+	stop func() bool // nil if there is nothing to do when the context ends
+	over atomic.Bool // won by whoever is first
+}
+
+// watch begins the watch of a call. It returns the context for the driver, and
+// what ends the watch.
 func (s *session) watch(ctx context.Context, e *entry) (context.Context, endWatch) {
 	if e.caps.profile.hangsUp {
 		return linger(ctx, e)
 	}
-	if !e.caps.profile.deafToContext || ctx.Done() == nil {
-		return ctx, nil
-	}
-	if e.probes.socket == nil {
-		return ctx, func() { s.late = s.late || ctx.Err() != nil }
-	}
-	var over atomic.Bool // won by whoever is first
-	returned := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		grace := time.NewTimer(abortGrace)
-		defer grace.Stop()
-		select {
-		case <-returned:
-		case <-grace.C:
-			if over.CompareAndSwap(false, true) {
-				_ = e.probes.socket.Close()
-			}
-		}
-	})
-	return ctx, func() {
-		stop()
-		if !over.CompareAndSwap(false, true) {
-			e.broken = errAborted
-		}
-		s.late = s.late || ctx.Err() != nil
-		close(returned)
-	}
+	return ctx, s.watchDeaf(ctx, e, nil)
 }
 
-// watchStatement is watch for a statement. If it is prepared lib/pq would ask the
-// server to cancel it, and wait for as long as the server, frozen say, does not
-// take the request. So the pool asks, and the driver knows of no context.
+// watchStatement is watch for a statement. lib/pq would have a goroutine for it
+// that asks the server to cancel it, and if it is prepared wait for as long as the
+// server, frozen say, does not take the request. So the pool asks, and the driver
+// knows of no context; but for one in a transaction that is not prepared, after
+// which lib/pq fails the Rollback.
 func (s *session) watchStatement(ctx context.Context, e *entry, prepared bool) (context.Context, endWatch) {
-	during, watch := s.watch(ctx, e)
-	if !prepared || watch == nil || e.probes.cancel == nil || e.caps.profile.hangsUp {
-		return during, watch
+	if !prepared && s.tx != nil || e.probes.cancel == nil || e.caps.profile.hangsUp {
+		return s.watch(ctx, e)
 	}
-	p := s.p // the session may have ended by then
-	stop := context.AfterFunc(ctx, func() { p.spawn(e.probes.cancel) })
-	return context.WithoutCancel(ctx), func() {
-		stop()
-		watch()
+	watch := s.watchDeaf(ctx, e, e.probes.cancel)
+	if watch.watch == nil {
+		return ctx, watch
 	}
+	return context.WithoutCancel(ctx), watch
+}
+
+func (s *session) watchDeaf(ctx context.Context, e *entry, ask func()) endWatch {
+	if !e.caps.profile.deafToContext || ctx.Done() == nil {
+		return endWatch{}
+	}
+	w := &deafWatch{s: s, p: s.p, e: e, ctx: ctx, ask: ask}
+	if ask != nil || e.probes.socket != nil {
+		w.stop = context.AfterFunc(ctx, w.late)
+	}
+	return endWatch{w}
+}
+
+// late is called when the context has ended before the call.
+func (w *deafWatch) late() {
+	if w.ask != nil {
+		w.p.spawn(w.ask)
+	}
+	if w.e.probes.socket == nil {
+		return
+	}
+	time.AfterFunc(abortGrace, func() {
+		if w.over.CompareAndSwap(false, true) {
+			_ = w.e.probes.socket.Close()
+		}
+	})
+}
+
+func (w *deafWatch) end() {
+	if w.stop != nil {
+		w.stop()
+	}
+	if !w.over.CompareAndSwap(false, true) {
+		w.e.broken = errAborted
+	}
+	w.s.late = w.s.late || w.ctx.Err() != nil
 }
 
 // cancelRequest is PostgreSQL's: sent on a connection of its own, which the server

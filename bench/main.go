@@ -3,7 +3,7 @@
 //
 //	go run ./bench                 everything, briefly
 //	go run ./bench -full           the whole grid
-//	go run ./bench borrow tail     parts: borrow, database, tail, spike, scale
+//	go run ./bench borrow tail     parts: borrow, database, tail, spike, scale, real
 //	go run ./bench -full -write docs/performance.md
 //	                               what is printed goes between the document's marks
 //	                               for it, charts beside the document
@@ -61,6 +61,7 @@ var parts = []struct {
 	{"tail", tail},
 	{"spike", spike},
 	{"scale", scale},
+	{"real", realDatabases},
 }
 
 func main() {
