@@ -15,8 +15,6 @@ type caps struct {
 	query         bool // the old Queryer
 	prepare       bool
 	beginTx       bool
-	resetter      bool
-	validator     bool
 	namedValueChk bool
 }
 
@@ -29,8 +27,6 @@ func capsOf(conn driver.Conn) *caps {
 	_, c.query = conn.(driver.Queryer)
 	_, c.prepare = conn.(driver.ConnPrepareContext)
 	_, c.beginTx = conn.(driver.ConnBeginTx)
-	_, c.resetter = conn.(driver.SessionResetter)
-	_, c.validator = conn.(driver.Validator)
 	_, c.namedValueChk = conn.(driver.NamedValueChecker)
 	return c
 }

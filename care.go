@@ -34,7 +34,7 @@ func (p *Pool) needsCare(e *entry) bool {
 // resetsItself reports whether the driver's own ResetSession, called before
 // every loan, is trusted with the session, as SQL Server's driver is. That of a
 // driver that is not known may do anything, and mostly does nothing.
-func (e *entry) resetsItself() bool { return e.caps.profile.resets && e.caps.resetter }
+func (e *entry) resetsItself() bool { return e.caps.profile.resets && e.resetter != nil }
 
 // mayBeInTx reports whether a transaction may be open. The driver knows, or the
 // statements tell.

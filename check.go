@@ -75,7 +75,7 @@ func (p *Pool) mustAsk(e *entry, now, idle int64) bool {
 // A hook that refuses a caller says nothing about the connection: the caller is
 // sent away, and not tried on one connection after the other.
 func (p *Pool) reset(ctx context.Context, e *entry, b *budget) error {
-	if !e.caps.resetter {
+	if e.resetter == nil {
 		return nil
 	}
 	e.lastReset = b.now
@@ -85,7 +85,7 @@ func (p *Pool) reset(ctx context.Context, e *entry, b *budget) error {
 			p.foundDead(e, errPanicked)
 		}
 	}()
-	panicked, err := resetSession(ctx, e.conn)
+	panicked, err := resetSession(ctx, e.resetter)
 	returned = true
 	if err == nil {
 		return nil
@@ -115,7 +115,7 @@ func (p *Pool) reset(ctx context.Context, e *entry, b *budget) error {
 // is sent away. If they were dead the first will have had the others asked.
 const maxRefusals = 3
 
-func resetSession(ctx context.Context, c driver.Conn) (panicked bool, err error) {
+func resetSession(ctx context.Context, c driver.SessionResetter) (panicked bool, err error) {
 	returned := false
 	defer func() {
 		if returned {
@@ -124,7 +124,7 @@ func resetSession(ctx context.Context, c driver.Conn) (panicked bool, err error)
 		panicked = true
 		err = driverPanic("ResetSession", recover())
 	}()
-	err = c.(driver.SessionResetter).ResetSession(ctx)
+	err = c.ResetSession(ctx)
 	returned = true
 	return false, err
 }
@@ -165,12 +165,12 @@ func (p *Pool) ask(ctx context.Context, e *entry, b *budget) bool {
 
 // validate asks the driver and the server whether a connection is alive.
 func (p *Pool) validate(ctx context.Context, e *entry) error {
-	if e.caps.resetter && e.uses.Load() > 0 {
+	if e.resetter != nil && e.uses.Load() > 0 {
 		now := p.now()
 		pings := e.caps.profile.resetPings
 		asksToo := pings > 0 && now-e.lastReset > int64(pings)
 		e.lastReset = now
-		switch panicked, err := resetSession(ctx, e.conn); {
+		switch panicked, err := resetSession(ctx, e.resetter); {
 		case panicked || err == nil && asksToo:
 			return err
 		} // else a hook may have missed its caller: the ping decides

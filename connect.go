@@ -98,6 +98,8 @@ func (p *Pool) newEntry(conn driver.Conn) *entry {
 		caps:    capsOf(conn),
 		created: p.now(),
 	}
+	e.resetter, _ = conn.(driver.SessionResetter)
+	e.validator, _ = conn.(driver.Validator)
 	e.item.Value = e
 	if d := &e.caps.profile; p.cfg.Dialect != DialectAuto && (d.unknown || d.dialect == DialectOther) {
 		d.dialect = p.cfg.Dialect

@@ -20,8 +20,13 @@ import (
 type entry struct {
 	item bag.Item[*entry] // the entry's place in the bag
 
-	id      uint64
-	conn    driver.Conn // used by the holder only, one call at a time
+	id   uint64
+	conn driver.Conn // used by the holder only, one call at a time
+
+	// conn once more, nil if it has not got them: to ask it for each loan costs.
+	resetter  driver.SessionResetter
+	validator driver.Validator
+
 	caps    *caps
 	probes  probes
 	sock    *socket
@@ -127,8 +132,8 @@ func (e *entry) alive() bool {
 	if e.probes.closed != nil && e.probes.closed() {
 		return false
 	}
-	if e.caps.validator {
-		return e.conn.(driver.Validator).IsValid()
+	if e.validator != nil {
+		return e.validator.IsValid()
 	}
 	return true
 }

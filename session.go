@@ -252,7 +252,7 @@ func (s *session) fail(c *call, err error, first, harmless bool) error {
 	}
 	if isContext(err) {
 		s.cancelled = true
-		if !e.caps.validator {
+		if e.validator == nil {
 			e.suspect = true // the driver cannot say whether the connection survived
 		}
 	}
@@ -691,7 +691,7 @@ func (s *session) endTx(do func(driver.Tx) error, commit bool) error {
 	if err == nil {
 		e.inTx = false
 		e.settleTables(s.p, true)
-		if !commit && ctx.Err() != nil && (!e.caps.resetter || !e.caps.validator) && e.probes.txStatus == nil {
+		if !commit && ctx.Err() != nil && (e.resetter == nil || e.validator == nil) && e.probes.txStatus == nil {
 			// database/sql gives a connection up after a cancelled transaction
 			// if its driver cannot say what state it is in.
 			e.broken = ctx.Err()

@@ -1,5 +1,6 @@
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
+import com.zaxxer.hikari.metrics.IMetricsTracker;
 import com.zaxxer.hikari.pool.HikariPool;
 
 import javax.sql.DataSource;
@@ -76,7 +77,24 @@ final class Harness {
         return Integer.parseInt(word);
     }
 
-    /** As configured by default; cold, if warm is 0, as the other pools are at first. */
+    /** What the other pools keep as well: how many loans, and what they and the waits for them have taken. */
+    private static final class Counts implements IMetricsTracker {
+        final LongAdder acquired = new LongAdder(), waited = new LongAdder(), used = new LongAdder(), held = new LongAdder();
+
+        @Override
+        public void recordConnectionAcquiredNanos(long nanos) {
+            acquired.increment();
+            waited.add(nanos);
+        }
+
+        @Override
+        public void recordConnectionUsageMillis(long millis) {
+            used.increment();
+            held.add(millis);
+        }
+    }
+
+    /** As configured by default, with metrics; cold, if warm is 0, as the other pools are at first. */
     private static String open(int size, int warm, long connect) throws Exception {
         if (pool != null) throw new IllegalStateException("a pool is open");
         database.connect = connect;
@@ -85,6 +103,7 @@ final class Harness {
         config.setDataSource(database);
         config.setMaximumPoolSize(size);
         config.setMinimumIdle(warm);
+        config.setMetricsTrackerFactory((name, stats) -> new Counts());
         if (warm == 0) config.setInitializationFailTimeout(-1);
         pool = new HikariDataSource(config);
         // It opens them in the background.
