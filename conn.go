@@ -43,7 +43,7 @@ func (p *Pool) acquireFor(ctx context.Context) (*entry, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, p.sentAway(&budget{ctx: ctx}, err)
 	}
-	return p.acquire(ctx)
+	return p.acquire(ctx, gripLoose)
 }
 
 // Release gives the connection back. Releasing it twice, or from two goroutines

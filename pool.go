@@ -291,8 +291,8 @@ func (p *Pool) GoString() string { return p.String() }
 // Name returns the pool's name.
 func (p *Pool) Name() string { return p.name }
 
-// acquire lends a connection to the caller.
-func (p *Pool) acquire(ctx context.Context) (*entry, error) {
+// acquire lends a connection to the caller, who holds it as firmly as g says.
+func (p *Pool) acquire(ctx context.Context, g grip) (*entry, error) {
 	b := budget{ctx: ctx, now: p.now()}
 	if p.gate.now() != gateOpen {
 		if err := p.passGate(&b); err != nil {
@@ -310,7 +310,7 @@ func (p *Pool) acquire(ctx context.Context) (*entry, error) {
 		e := it.Value
 		switch err := p.fit(ctx, e, &b); err {
 		case nil:
-			p.lend(e, &b)
+			p.lend(e, &b, g)
 			return e, nil
 		case errUnfit:
 			if err := ctx.Err(); err != nil {
@@ -324,11 +324,11 @@ func (p *Pool) acquire(ctx context.Context) (*entry, error) {
 }
 
 // lend starts a loan.
-func (p *Pool) lend(e *entry, b *budget) {
+func (p *Pool) lend(e *entry, b *budget, g grip) {
 	if e.uses.Load() == 0 {
 		p.opener.proved()
 	}
-	e.held(gripLoose) // before it is lent, or the detector of pool-lock would take the last user for this one
+	e.held(g) // before it is lent, or the detector of pool-lock would take the last user for this one
 	e.item.Lend(b.now)
 	if threshold := p.live.Load().LeakDetectionThreshold; threshold > 0 {
 		p.leaks.lent(e, b.now, threshold)

@@ -106,7 +106,7 @@ func (s *session) bind(ctx context.Context) (*entry, error) {
 		}
 		return s.e, nil
 	}
-	e, err := s.p.acquire(ctx)
+	e, err := s.p.acquire(ctx, gripFirm)
 	if err != nil {
 		return nil, err
 	}
