@@ -78,7 +78,6 @@ configurations() {
 	run 'wait 3x1'         holds "$(size 3 1) -DCANCEL"
 	run 'wait 3x2'         holds "$(size 3 2) -DSTRIPES=1 -DCANCEL"
 	run 'patrol 2x2'       holds "$(size 2 2) -DCANCEL -DPATROL -DLONG"
-	run 'patrol 3x1'       holds "$(size 3 1) -DPATROL -DLONG"
 	run 'close 2x2'        holds "$(size 2 2) -DCANCEL -DCLOSER"
 	run 'holders 3x2'      holds "$(size 3 2) -DSTRIPES=1 -DCANCEL -DHOLDERS"
 	run 'sleepers 3x2'     holds "$(size 3 2) -DSTRIPES=1 -DCANCEL -DSLEEPERS"
@@ -97,6 +96,7 @@ long() {
 	run 'keeper 2x1+1'      holds "$(size 2 1) -DSPARE=1 -DRETAIN -DKEEPERS=1"
 	run 'keeper 2x2'        holds "$(size 2 2) -DCANCEL -DKEEPERS=1 -DSTRIPES=1"
 	depth=30000000 memory=9000
+	run 'patrol 3x1'        holds "$(size 3 1) -DSTRIPES=1 -DPATROL -DLONG"
 	run 'liveness 3x1'      holds "$(size 3 1) -DLIVENESS"
 }
 
