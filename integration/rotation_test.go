@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,8 +14,8 @@ import (
 // TestWorkersSeeNoErrorWhileConnectionsAreReplaced is HikariCP's PostgresTest: its
 // three workers, its configurations, its change of credentials. There each runs for
 // 15 seconds, in which no connection is old enough to be replaced; here all run side
-// by side for three, and Evict ends lives every 300ms, as MaxLifetime, which is 30
-// seconds at least, would.
+// by side, and Evict ends lives every 300ms, as MaxLifetime, which is 30 seconds at
+// least, would.
 func TestWorkersSeeNoErrorWhileConnectionsAreReplaced(t *testing.T) {
 	var all sync.WaitGroup
 	for _, d := range pgDatabases(t) {
@@ -45,22 +46,35 @@ func TestWorkersSeeNoErrorWhileConnectionsAreReplaced(t *testing.T) {
 }
 
 // replaceUnderLoad has three workers use a pool while its connections are
-// replaced, and the credentials, if its name says so, changed.
+// replaced, and the credentials, if its name says so, changed. Connections are
+// replaced once some of the new ones have been used: evicted more often than a
+// connect takes, a pool has none.
 func replaceUnderLoad(t *testing.T, p *akari.Pool, name, newUser string) {
-	const run, life = 3 * time.Second, 300 * time.Millisecond
-	rotates, end := strings.HasSuffix(name, "rotated password"), time.Now().Add(run)
+	const rounds, life = 10, 300 * time.Millisecond
+	rotates := strings.HasSuffix(name, "rotated password")
 	var workers sync.WaitGroup
+	var over atomic.Bool
+	used := make(chan struct{}, 1)
 	for range 3 {
 		workers.Go(func() {
-			for n := 0; time.Now().Before(end); n++ {
+			for n := 0; !over.Load(); n++ {
 				if _, err := p.DB().ExecContext(t.Context(), "SELECT pg_sleep(0.005)"); err != nil {
 					t.Errorf("%s: statement %d: %v", name, n, err)
-					return
+					over.Store(true)
+				}
+				select {
+				case used <- struct{}{}:
+				default:
 				}
 			}
 		})
 	}
-	for n := 0; time.Now().Before(end); n++ {
+	ended := make(chan struct{})
+	go func() {
+		workers.Wait()
+		close(ended)
+	}()
+	for n := 0; n < rounds && !over.Load(); n++ {
 		if rotates && n == 4 {
 			if err := p.SetCredentials(akari.Credentials{Username: newUser, Password: newUser}); err != nil {
 				t.Error(err)
@@ -68,13 +82,20 @@ func replaceUnderLoad(t *testing.T, p *akari.Pool, name, newUser string) {
 		}
 		p.Evict()
 		time.Sleep(life)
+		for range 10 { // those of before the eviction have ended by then
+			select {
+			case <-used:
+			case <-ended:
+			}
+		}
 	}
-	workers.Wait()
+	over.Store(true)
+	<-ended
 	var user string
 	if err := p.DB().QueryRowContext(t.Context(), "SELECT current_user").Scan(&user); err != nil || (user == newUser) != rotates {
 		t.Errorf("%s: the connections are those of %s, %v", name, user, err)
 	}
-	if s := p.Stats(); s.Closed[akari.CloseEvicted] < 3*5 || s.AcquireTimeouts > 0 {
+	if s := p.Stats(); s.Closed[akari.CloseEvicted] < 2*rounds || s.AcquireTimeouts > 0 {
 		t.Errorf("%s: %d connections were replaced, %d callers timed out", name, s.Closed[akari.CloseEvicted], s.AcquireTimeouts)
 	}
 }
