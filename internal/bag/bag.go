@@ -205,8 +205,8 @@ type Hooks struct {
 	// Joined: somebody has joined the queue.
 	Joined func()
 
-	// Long: somebody has waited for LongWait, with the context of the wait. The
-	// result is shown as its Waiter.Note.
+	// Long: somebody has waited for LongWait, in which nobody was served, with the
+	// context of the wait. The result is shown as its Waiter.Note.
 	Long     func(context.Context) any
 	LongWait time.Duration
 }

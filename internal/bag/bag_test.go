@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -532,6 +533,44 @@ func TestLongWaitIsNoted(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A line that moves is long, not stuck: nobody in it is woken for nothing.
+func TestLongWaitInALineThatMovesIsNotNoted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var noted atomic.Int32
+		b := New[int](1, Hooks{LongWait: 20 * time.Millisecond, Long: func(context.Context) any { noted.Add(1); return "long" }})
+		b.Add(&Item[int]{}, b.hooks.Now())
+		stuck, release := make(chan bool), make(chan bool)
+		var done sync.WaitGroup
+		for i := range 100 {
+			done.Go(func() {
+				it, err := await(b, t.Context(), time.Minute, 0, 0)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				time.Sleep(time.Millisecond)
+				if i == 60 {
+					close(stuck)
+					<-release
+				}
+				b.Return(it, b.hooks.Now())
+			})
+			synctest.Wait()
+		}
+		<-stuck
+		if n := noted.Load(); n != 0 {
+			t.Errorf("%d waits of up to 60ms were noted while somebody was served each millisecond", n)
+		}
+		time.Sleep(2 * 20 * time.Millisecond)
+		synctest.Wait()
+		if n := noted.Load(); n != 39 {
+			t.Errorf("%d waits are noted now that nobody is served any more, want 39", n)
+		}
+		close(release)
+		done.Wait()
+	})
 }
 
 func TestStateNames(t *testing.T) {

@@ -43,18 +43,34 @@ func (b *Bag[T]) patrol() {
 	if w := q.soonest; w != nil {
 		due = w.deadline
 	}
-	if b.hooks.Long != nil {
-		long := int64(b.hooks.LongWait)
-		for w := q.unnoted; w != nil && w.since+long <= now; w = q.unnoted {
-			w.signals <- tooLong
-			q.unnoted = w.next
-		}
-		if w := q.unnoted; w != nil {
-			due = min(due, max(w.since+long, now+int64(patrolPause)))
-		}
+	if b.hooks.Long != nil && q.unnoted != nil {
+		due = min(due, b.noteLong(now))
 	}
 	q.shorten()
 	b.setAlarm(due, now)
+}
+
+// noteLong tells waiters that their wait is long, and returns when to look again. In
+// a line that moves nobody is told: each would wake up, and be in line again, at a
+// time when there is much to do. queue.mu is held, and somebody is unnoted.
+func (b *Bag[T]) noteLong(now int64) (due int64) {
+	q := &b.queue
+	long := int64(b.hooks.LongWait)
+	if first := q.unnoted.since + long; first > now {
+		return first
+	}
+	if q.served != q.servedBefore {
+		q.servedBefore = q.served
+		return now + long
+	}
+	for w := q.unnoted; w != nil && w.since+long <= now; w = q.unnoted {
+		w.signals <- tooLong
+		q.unnoted = w.next
+	}
+	if q.unnoted == nil {
+		return never
+	}
+	return max(q.unnoted.since+long, now+int64(patrolPause))
 }
 
 // silence stops the timer for good: nobody waits any more, and nobody will. queue.mu

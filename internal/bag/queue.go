@@ -15,6 +15,8 @@ type queue[T any] struct {
 	len             int        // of the line
 	soonest, latest *waiter[T] // those of it whose time runs out, by the end of it
 	unnoted         *waiter[T] // the first in the line who has not been told that its wait is long
+	served          uint64     // hand-overs so far
+	servedBefore    uint64     // and when noteLong looked
 	free            atomic.Pointer[waiter[T]]
 	timer           *time.Timer
 	alarm           int64 // when the timer goes off; never if it is not set
@@ -217,6 +219,7 @@ func (b *Bag[T]) serve(it *Item[T]) {
 	w := b.queue.first
 	b.leave(w)
 	b.waking.Add(1)
+	b.queue.served++
 	w.settle(it, nil)
 }
 
