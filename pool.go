@@ -415,10 +415,14 @@ func (p *Pool) sentAway(b *budget, why error) error {
 	return err
 }
 
+// manyConnections is in how many a caller's own are not looked for: when thousands
+// of callers wait in vain it is not the time to have each look at thousands.
+const manyConnections = 1000
+
 // ownLoans says which connections a caller that waited in vain may have itself.
 func (p *Pool) ownLoans() string {
 	c := callerID()
-	if c == unknownCaller {
+	if c == unknownCaller || p.bag.Total() > manyConnections {
 		return ""
 	}
 	var own []string

@@ -49,6 +49,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"math/bits"
 	"runtime"
 	"slices"
 	"sync"
@@ -167,6 +168,7 @@ func (it *Item[T]) Lend(now int64) { it.say(InUse, now, Idle, Taken) }
 // All methods may be called at once from any goroutine.
 type Bag[T any] struct {
 	stripes []stripe[T] // fixed length, a power of two
+	shift   uint8       // 32 minus its logarithm: see stripeOf
 	queue   queue[T]
 
 	// waking counts served waiters that have not woken up yet. Raised under
@@ -225,17 +227,20 @@ func New[T any](size int, hooks Hooks) *Bag[T] {
 		stripes: make([]stripe[T], stripeCount(size, runtime.GOMAXPROCS(0))),
 		hooks:   hooks,
 	}
+	b.shift = uint8(32 - bits.TrailingZeros(uint(len(b.stripes))))
 	b.late.Store(never)
 	b.queue.alarm = never
 	return b
 }
 
 // here is the stripe the calling goroutine starts at.
-func (b *Bag[T]) here() int {
-	// Goroutines are numbered one after the other; the multiplication (by 2^32
-	// divided by the golden ratio) spreads them over the high bits.
-	h := uint32(caller.ID()) * 2654435769
-	return int(h>>16) & (len(b.stripes) - 1)
+func (b *Bag[T]) here() int { return b.stripeOf(caller.ID()) }
+
+// stripeOf spreads callers over the stripes. Goroutines are numbered one after the
+// other: multiplied by 2^32 divided by the golden ratio, those of consecutive
+// numbers are far apart in the highest bits, though not in others.
+func (b *Bag[T]) stripeOf(id uintptr) int {
+	return int(uint32(id) * 2654435769 >> b.shift)
 }
 
 // TryBorrow takes an idle item, or returns nil when there is none, or when

@@ -573,6 +573,25 @@ func TestLongWaitInALineThatMovesIsNotNoted(t *testing.T) {
 	})
 }
 
+// Goroutines that were started together run together, and have numbers that follow
+// each other: at least as many as there are processors must not meet in a stripe.
+func TestConsecutiveCallersHaveStripesOfTheirOwn(t *testing.T) {
+	for size := 4; size <= 64; size *= 2 {
+		b := New[int](size, Hooks{})
+		together := len(b.stripes) / 4
+		for first := range uintptr(10000) {
+			taken := map[int]uintptr{}
+			for id := first; id < first+uintptr(together); id++ {
+				i := b.stripeOf(id)
+				if other, ok := taken[i]; ok {
+					t.Fatalf("%d stripes: callers %d and %d share stripe %d", len(b.stripes), other, id, i)
+				}
+				taken[i] = id
+			}
+		}
+	}
+}
+
 func TestStateNames(t *testing.T) {
 	for s, want := range map[State]string{Outside: "outside", Idle: "idle", Taken: "taken", InUse: "in use", Reserved: "reserved", Removed: "removed"} {
 		if got := fmt.Sprint(s); got != want {

@@ -27,7 +27,7 @@ type stripe[T any] struct {
 // at the same time seldom share one. More than there are items, or than 64, would
 // only lengthen the search of an empty bag.
 func stripeCount(size, procs int) int {
-	n := min(max(size, 1), 4*procs, 64)
+	n := min(max(size, 1), 8*procs, 64)
 	return 1 << bits.Len(uint(n-1))
 }
 
