@@ -26,9 +26,9 @@ var guards = []struct {
 	times         int // cycles of a round
 	limits        map[string]float64
 }{
-	{"one caller", 8, 1, nil, 2000, map[string]float64{"mutex+LIFO": 6.7, "puddle": 1.5}},
-	{"128 callers, 8 connections", 8, 128, runtime.Gosched, 1024, map[string]float64{"mutex+LIFO": 4.1, "puddle": 2.3}},
-	{"8 callers, 1 connection", 1, 8, runtime.Gosched, 1024, map[string]float64{"mutex+LIFO": 3.5, "puddle": 2.05}},
+	{"one caller", 8, 1, nil, 2000, map[string]float64{"mutex+LIFO": 4.8, "puddle": 1.1}},
+	{"128 callers, 8 connections", 8, 128, runtime.Gosched, 1024, map[string]float64{"mutex+LIFO": 2.65, "puddle": 1.55}},
+	{"8 callers, 1 connection", 1, 8, runtime.Gosched, 1024, map[string]float64{"mutex+LIFO": 2.05, "puddle": 1.25}},
 }
 
 // The peers have short turns, and the best of each counts: what disturbs a turn

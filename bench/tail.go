@@ -16,8 +16,10 @@ import (
 func tail(p plan) error {
 	const size, callers = 32, 400
 	turn := max(10*p.turn, time.Second)
+	rounds := 1
 	if p.full {
-		turn *= 4 // so that one cycle more or less is little
+		rounds = 3
+		turn *= 2 // so that one cycle more or less is little
 	}
 	field, leave := p.field()
 	defer leave()
@@ -35,27 +37,48 @@ func tail(p plan) error {
 			}
 		}},
 	} {
-		for _, candidate := range field {
-			opened, err := candidate.open(size, size, &stub{})
-			if err != nil {
-				return err
+		seen := make([][]tailFigures, len(field))
+		for range rounds {
+			for i, candidate := range field {
+				opened, err := candidate.open(size, size, &stub{})
+				if err != nil {
+					return err
+				}
+				if err := opened.fill(size); err != nil {
+					return err
+				}
+				w, err := opened.waits(callers, turn, load.name, load.hold)
+				opened.close()
+				if err != nil {
+					return fmt.Errorf("%s: %w", candidate.name, err)
+				}
+				ideal := idealWaits(w.holds, load.atOnce, callers)
+				seen[i] = append(seen[i], tailFigures{
+					float64(len(w.waits)) / turn.Seconds(), ms(w.waits, 0.5), ms(w.waits, 0.99), ms(w.waits, 0.999), ms(w.waits, 1),
+					float64(w.least), float64(w.most), ms(w.waits, 0.99) / ms(ideal, 0.99),
+				})
 			}
-			if err := opened.fill(size); err != nil {
-				return err
+		}
+		for i, candidate := range field {
+			var mid tailFigures
+			for k := range mid {
+				var values []float64
+				for _, figures := range seen[i] {
+					values = append(values, figures[k])
+				}
+				mid[k] = median(values)
 			}
-			w, err := opened.waits(callers, turn, load.name, load.hold)
-			opened.close()
-			if err != nil {
-				return fmt.Errorf("%s: %w", candidate.name, err)
-			}
-			ideal := idealWaits(w.holds, load.atOnce, callers)
-			fmt.Fprintf(p.out, "%-14s %-14s %9.0f %8.2f %8.2f %8.2f %8.2f %7d to %4d %9.2f\n", load.name, candidate.name,
-				float64(len(w.waits))/turn.Seconds(), ms(w.waits, 0.5), ms(w.waits, 0.99), ms(w.waits, 0.999), ms(w.waits, 1),
-				w.least, w.most, ms(w.waits, 0.99)/ms(ideal, 0.99))
+			fmt.Fprintf(p.out, "%-14s %-14s %9.0f %8.2f %8.2f %8.2f %8.2f %7.0f to %4.0f %9.2f\n", load.name, candidate.name,
+				mid[0], mid[1], mid[2], mid[3], mid[4], mid[5], mid[6], mid[7])
 		}
 	}
 	return nil
 }
+
+// tailFigures are those of a line: cycles in a second; the 50th, 99th and 99.9th
+// percentile of the waits and the longest; cycles of the caller with the fewest and
+// of that with the most; the 99th percentile's ratio to an ideal queue's.
+type tailFigures [8]float64
 
 // waited is what was measured.
 type waited struct {
