@@ -429,12 +429,8 @@ inline reserveIn(s, it) {
 /* Bag.TryBorrow */
 inline tryBorrow(it) {
 	if
-#ifndef M_NEWCOMERS_ALWAYS_OVERTAKE
 	:: !calm && late != NONE && PASSED(late)   /* late.Load */
 	:: atomic { !calm && (late == NONE || NOT_PASSED(late)) -> here() }  /* late.Load */
-#else
-	:: atomic { !calm -> here() }
-#endif
 		take(it)
 	fi
 }

@@ -137,7 +137,6 @@ mutants() {
 	for m in FINISH_LOOKS_FIRST FINISH_DOES_NOT_DISPATCH SOME_SKIPS_THE_SLOT; do
 		mutant $m "$real $(size 3 2) -DSTRIPES=1 -DHOLDERS"
 	done
-	mutant NEWCOMERS_ALWAYS_OVERTAKE "$real $(size 3 1) -DLIVENESS"
 
 	# None that is in the model may be missing here.
 	for m in $(tr -cs 'A-Z_' '\n' <"$model" | sed -n 's/^M_\([A-Z]\)/\1/p' | sort -u); do
