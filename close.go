@@ -150,6 +150,7 @@ func (p *Pool) giveBack(e *entry) {
 		p.leaks.returned(e, now)
 	}
 	if f := p.cfg.Trace.Released; f != nil {
+		e.item.End(now) // for Stats: it counts among the released already
 		fire(p, f, func() ReleasedEvent { return ReleasedEvent{p.name, e.info(), time.Duration(held)} })
 	}
 

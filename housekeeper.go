@@ -132,7 +132,7 @@ func (h *housekeeper) trim() {
 	}
 	slices.SortFunc(stale, func(a, b rested) int { return cmp.Compare(a.since, b.since) })
 	for _, r := range stale[:min(len(stale), max(0, len(idle)-s.minIdle()))] {
-		if r.e.idleSince() == r.since { // not lent meanwhile
+		if r.e.idleSince() == r.since { // not returned meanwhile, as far as can be seen
 			h.env.doom(r.e, CloseIdleTimeout)
 			after = "After cleanup  "
 		}

@@ -183,9 +183,9 @@ func (o *opener) reviewLocked(now time.Time) {
 			o.slow++
 		}
 	}
-	if o.slow > 0 {
+	if limit := later(o.env.timeout(), deafGrace); len(o.attempts) > 0 && now.Sub(o.attempts[0].started) >= limit {
 		for _, a := range slices.Clone(o.attempts) {
-			if now.Sub(a.started) >= later(o.env.timeout(), deafGrace) {
+			if now.Sub(a.started) >= limit {
 				o.giveUpLocked(a) // its driver does not mind the context
 			}
 		}

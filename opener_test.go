@@ -2,6 +2,7 @@ package akari
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,6 +37,35 @@ func TestBurstLooksAtHoldsOnce(t *testing.T) {
 			t.Errorf("it looks at the holds %d times, all at the same moment", looks)
 		}
 		o.stop()
+	})
+}
+
+// A driver that does not mind its context has a second more than the time-out, also
+// if connecting always takes long.
+func TestDeafAttemptIsGivenUpInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		returns := make(chan struct{})
+		o := newOpener(openerEnv{
+			settings:      func() *Settings { return &Settings{MaximumPoolSize: 1, MinimumIdle: None} },
+			maxConnecting: func() int { return 1 },
+			need:          func() (int, int) { return 0, 1 },
+			hold:          func() time.Duration { return 0 },
+			connect:       func(context.Context) (*entry, error) { <-returns; return nil, errors.New("late") },
+			failed:        func(openFailure) {},
+			classify:      func(error) openTrouble { return troubleAny },
+			timeout:       func() time.Duration { return 2 * time.Second },
+			paused:        func() bool { return false },
+			spawn:         func(f func()) { go f() },
+		})
+		o.connectTime = 1500 * time.Millisecond
+		o.ask()
+		time.Sleep(2*time.Second + deafGrace + reviewEvery)
+		if _, _, _, hung, _ := o.counts(); hung != 1 {
+			t.Errorf("%d attempts are given up, want 1", hung)
+		}
+		o.stop()
+		close(returns)
+		synctest.Wait()
 	})
 }
 

@@ -377,6 +377,7 @@ func (p *Pool) passGate(b *budget) error {
 
 // sentAway makes the error of a caller who gets no connection.
 func (p *Pool) sentAway(b *budget, why error) error {
+	b.look(p) // the driver may have taken its time
 	err := &AcquireError{PoolName: p.name, Reason: why, Waited: b.since()}
 	var locked *errLocked
 	switch {
@@ -443,7 +444,7 @@ func (p *Pool) ownLoans() string {
 // budget is a caller's time. It starts when the caller first has to wait.
 type budget struct {
 	ctx     context.Context
-	now     int64 // when the clock was looked at last: the time is short since then
+	now     int64 // when the clock was looked at last: not long ago, unless ResetSession was slow
 	began   int64 // when the budget started, if it has
 	started bool
 	waited  bool

@@ -17,7 +17,7 @@ type watchedRows struct {
 // watched returns the rows of a query, and sees to it that the watch of the query
 // ends with them.
 func watched(rows driver.Rows, err error, watch endWatch) driver.Rows {
-	if watch.watch == nil {
+	if watch.none() {
 		return rows
 	}
 	if err != nil || rows == nil {

@@ -80,6 +80,10 @@ func TestTimesMayBeAsLongAsTheyCanBe(t *testing.T) {
 		b.exec("BEGIN") // has to be looked after
 		settle(time.Second)
 		b.want(2, 0, 2, 0)
+		first, second := b.acquire(), b.acquire()
+		time.AfterFunc(time.Hour, first.Release)
+		b.acquire().Release() // waits for it
+		second.Release()
 		if s := b.server.Stats(); s.Txs != 0 || b.Stats().TotalClosed() != 0 {
 			t.Errorf("%d transactions are open, %d connections were closed", s.Txs, b.Stats().TotalClosed())
 		}

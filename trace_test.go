@@ -244,3 +244,41 @@ func TestTeeCallsEveryFunctionOfEachTrace(t *testing.T) {
 		t.Error("Tee of nothing has functions: each would cost an event")
 	}
 }
+
+// Whoever looks at the numbers in the hook sees the loan ended.
+func TestReleasedConnectionCountsOnceInTheHook(t *testing.T) {
+	within(t, func(t *testing.T) {
+		cfg := quietKeeping
+		var b *bench
+		seen := 0
+		cfg.Trace = &akari.Trace{Released: func(akari.ReleasedEvent) {
+			if s := b.Stats(); s.Acquired != 1 || s.Released != 1 {
+				t.Errorf("acquired %d, released %d, want 1 and 1", s.Acquired, s.Released)
+			}
+			seen++
+		}}
+		b = newBench(t, akaritest.Full, cfg)
+		b.acquire().Release()
+		if seen != 1 {
+			t.Errorf("the hook was called %d times", seen)
+		}
+	})
+}
+
+// The error tells the whole time, that of a ResetSession that hangs included.
+func TestWaitedIncludesTheDriversTime(t *testing.T) {
+	within(t, func(t *testing.T) {
+		cfg := quietKeeping
+		cfg.MaximumPoolSize = 1
+		b := newBench(t, akaritest.Full, cfg)
+		held := b.acquire()
+		b.server.Inject(akaritest.OpReset, akaritest.Fault{Hang: true, Times: 1})
+		time.AfterFunc(100*time.Millisecond, held.Release)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		_, err := b.Acquire(ctx)
+		if waited := acquireError(t, err).Waited; waited != 3*time.Second {
+			t.Errorf("it says %v, want 3s", waited)
+		}
+	})
+}

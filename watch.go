@@ -11,18 +11,20 @@ import (
 )
 
 // abortGrace is how long after the end of a statement's context its driver may
-// take to notice: lib/pq dials the server once more, to cancel the statement. If
+// take to notice: the server is dialled once more, to cancel the statement. If
 // that takes longer the connection is lost, as it mostly is anyway.
 const abortGrace = 100 * time.Millisecond
 
 var errAborted = errors.New("akari: closed under a driver that did not mind the end of its context")
 
 // endWatch ends a watch, if there is one.
-type endWatch struct{ watch interface{ end() } }
+type endWatch struct{ ender interface{ end() } }
+
+func (w endWatch) none() bool { return w.ender == nil }
 
 func (w endWatch) end() {
-	if w.watch != nil {
-		w.watch.end()
+	if !w.none() {
+		w.ender.end()
 	}
 }
 
@@ -36,7 +38,7 @@ func (w endWatch) end() {
 // closed at the last moment, when the call had succeeded, is not lent again.
 type deafWatch struct {
 	s    *session // for end
-	p    *Pool    // for late: the session may have ended by then
+	p    *Pool    // for ended: the session may have ended by then
 	e    *entry
 	ctx  context.Context
 	ask  func()      // asks the server to cancel the statement; nil where the driver does
@@ -63,7 +65,7 @@ func (s *session) watchStatement(ctx context.Context, e *entry, prepared bool) (
 		return s.watch(ctx, e)
 	}
 	watch := s.watchDeaf(ctx, e, e.probes.cancel)
-	if watch.watch == nil {
+	if watch.none() {
 		return ctx, watch
 	}
 	return context.WithoutCancel(ctx), watch
@@ -75,13 +77,13 @@ func (s *session) watchDeaf(ctx context.Context, e *entry, ask func()) endWatch 
 	}
 	w := &deafWatch{s: s, p: s.p, e: e, ctx: ctx, ask: ask}
 	if ask != nil || e.probes.socket != nil {
-		w.stop = context.AfterFunc(ctx, w.late)
+		w.stop = context.AfterFunc(ctx, w.ended)
 	}
 	return endWatch{w}
 }
 
-// late is called when the context has ended before the call.
-func (w *deafWatch) late() {
+// ended is called when the context has ended before the call.
+func (w *deafWatch) ended() {
 	if w.ask != nil {
 		w.p.spawn(w.ask)
 	}
@@ -96,8 +98,8 @@ func (w *deafWatch) late() {
 }
 
 func (w *deafWatch) end() {
-	if w.stop != nil {
-		w.stop()
+	if w.stop != nil && !w.stop() && w.ask != nil {
+		w.s.cancelSent = true
 	}
 	if !w.over.CompareAndSwap(false, true) {
 		w.e.broken = errAborted
@@ -117,7 +119,7 @@ func cancelRequest(to net.Addr, pid uint32, key []byte) func() {
 		end := time.Now().Add(abortGrace)
 		c, err := net.DialTimeout(to.Network(), to.String(), abortGrace)
 		if err != nil {
-			return // the socket will be closed, see watch
+			return // the socket will be closed, see deafWatch.ended
 		}
 		defer func() { _ = c.Close() }()
 		if c.SetDeadline(end) != nil {
@@ -129,9 +131,9 @@ func cancelRequest(to net.Addr, pid uint32, key []byte) func() {
 	}
 }
 
-// endContexts is called at the end of a use: lib/pq has asked the server to cancel
-// an operation whose context ended before it did, and does not know whether it was
-// in time. A request that comes late cancels the next statement, which must not be
+// endContexts is called at the end of a use: lib/pq, or the pool for it, has asked
+// the server to cancel an operation whose context ended before it did, and does not
+// know whether it was in time. A request that comes late cancels the next statement, which must not be
 // another borrower's.
 func (s *session) endContexts(e *entry) {
 	if s.late && e.broken == nil {

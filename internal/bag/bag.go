@@ -161,6 +161,9 @@ func (it *Item[T]) check(from ...State) {
 // before it lends it.
 func (it *Item[T]) Take() { it.move(Taken, Idle, Taken) }
 
+// End says that the loan of an item has ended now, though it is not given back yet.
+func (it *Item[T]) End(now int64) { it.say(Taken, now, InUse) }
+
 // Lend says that an item just borrowed is in use from now on.
 func (it *Item[T]) Lend(now int64) { it.say(InUse, now, Idle, Taken) }
 
@@ -264,12 +267,12 @@ func (b *Bag[T]) take(i int) *Item[T] {
 	return nil
 }
 
-// Return gives back an item that is InUse.
+// Return gives back an item whose loan ends now, or has just ended.
 func (b *Bag[T]) Return(it *Item[T], now int64) {
 	if b.wanted(now) && b.handOver(it, now) {
 		return
 	}
-	it.say(Idle, now, InUse)
+	it.say(Idle, now, InUse, Taken)
 	b.put(it, now)
 }
 
@@ -330,7 +333,7 @@ func (b *Bag[T]) Reserve(it *Item[T]) bool {
 // Retain turns a loan that ends now into a reservation: the borrower is done with
 // the item, but it is not to be lent before Restore.
 func (b *Bag[T]) Retain(it *Item[T], now int64) {
-	it.say(Reserved, now, InUse)
+	it.say(Reserved, now, InUse, Taken)
 	b.reserved.Add(1)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -258,6 +259,62 @@ func TestWaiterThatDoesNotWakeUpHoldsUpNobodyForLong(t *testing.T) {
 	})
 }
 
+// Who gives up when it has been served may not give its item back: the pool closes
+// it if there are too many. What came back meanwhile, and was left to it, goes on.
+func TestWaiterThatGivesUpHandsOnWhatWasLeftToIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, items := newFilled(3)
+		for range items {
+			borrow(b)
+		}
+		givesUp, err := b.join(b.hooks.Now(), 0, 0, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		served := make(chan *Item[int], 1)
+		go func() {
+			it, _ := await(b, t.Context(), time.Hour, 0, 0)
+			served <- it
+		}()
+		synctest.Wait()
+		b.Return(items[0], b.hooks.Now())
+		b.Return(items[1], b.hooks.Now())
+		if it := b.giveUp(givesUp); it != items[0] {
+			t.Fatalf("it had %v", it)
+		}
+		b.Remove(items[0])
+		synctest.Wait()
+		wantCounts(t, b, 2, 0, 0, 0)
+		if it := <-served; it != items[1] {
+			t.Fatalf("the next got %v", it)
+		}
+	})
+}
+
+// A time-out that ends after the clock does is none, and disturbs nobody else's.
+func TestTimeoutMayBeAsLongAsItCanBe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var noted atomic.Int32
+		b := New[int](8, Hooks{Long: func(context.Context) any { noted.Add(1); return nil }, LongWait: 20 * time.Millisecond})
+		time.Sleep(time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		var all sync.WaitGroup
+		for timeout, want := range map[time.Duration]error{time.Second: ErrTimeout, math.MaxInt64: context.DeadlineExceeded, math.MaxInt64 - 1: context.DeadlineExceeded} {
+			all.Go(func() {
+				start := time.Now()
+				if _, err := await(b, ctx, timeout, 0, 0); err != want || time.Since(start) != min(timeout, time.Hour) {
+					t.Errorf("time-out %v: %v after %v", timeout, err, time.Since(start))
+				}
+			})
+		}
+		all.Wait()
+		if n := noted.Load(); n != 3 {
+			t.Errorf("%d waits are noted, want 3", n)
+		}
+	})
+}
+
 func TestNewItemGoesToTheWaiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0
@@ -451,9 +508,7 @@ func TestWaitersLeftOfABurstAreLetGo(t *testing.T) {
 		}
 		time.Sleep(time.Second) // all have gone
 		synctest.Wait()
-		if _, err := await(b, t.Context(), time.Second, 0, 0); err != ErrTimeout {
-			t.Fatal(err)
-		}
+		time.Sleep(time.Hour)
 		b.queue.mu.Lock()
 		defer b.queue.mu.Unlock()
 		n := 0

@@ -10,6 +10,10 @@ import "time"
 // that their wait is long: many begin at about the same time.
 const patrolPause = 2 * time.Millisecond
 
+// tidyPause is how long after a round there is another one, at the latest, if
+// somebody waited: it lets go of what they leave behind.
+const tidyPause = time.Second
+
 // setAlarm has patrol run when it is due. queue.mu is held.
 func (b *Bag[T]) setAlarm(due, now int64) {
 	q := &b.queue
@@ -35,13 +39,16 @@ func (b *Bag[T]) patrol() {
 	now := b.hooks.Now()
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	due := int64(never)
+	if q.first != nil { // to tidy up after those who wait now
+		due = now + int64(tidyPause)
+	}
 	for w := q.soonest; w != nil && w.deadline <= now; w = q.soonest {
 		b.leave(w)
 		w.settle(nil, ErrTimeout)
 	}
-	due := int64(never)
 	if w := q.soonest; w != nil {
-		due = w.deadline
+		due = min(due, w.deadline)
 	}
 	if b.hooks.Long != nil && q.unnoted != nil {
 		due = min(due, b.noteLong(now))
@@ -56,12 +63,8 @@ func (b *Bag[T]) patrol() {
 func (b *Bag[T]) noteLong(now int64) (due int64) {
 	q := &b.queue
 	long := int64(b.hooks.LongWait)
-	if first := q.unnoted.since + long; first > now {
+	if first := max(q.unnoted.since, q.servedAt) + long; first > now {
 		return first
-	}
-	if q.served != q.servedBefore {
-		q.servedBefore = q.served
-		return now + long
 	}
 	for w := q.unnoted; w != nil && w.since+long <= now; w = q.unnoted {
 		w.signals <- tooLong

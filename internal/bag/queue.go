@@ -15,8 +15,7 @@ type queue[T any] struct {
 	len             int        // of the line
 	soonest, latest *waiter[T] // those of it whose time runs out, by the end of it
 	unnoted         *waiter[T] // the first in the line who has not been told that its wait is long
-	served          uint64     // hand-overs so far
-	servedBefore    uint64     // and when noteLong looked
+	servedAt        int64      // when somebody was served last
 	free            atomic.Pointer[waiter[T]]
 	timer           *time.Timer
 	alarm           int64 // when the timer goes off; never if it is not set
@@ -77,9 +76,9 @@ type Waiter struct {
 //
 // It returns ErrFull at once when limit > 0 waiters are queued already,
 // ErrClosed when the bag is or becomes closed, ErrTimeout, the context's error,
-// or what [Bag.Expel] gave. With an item the caller is where TryBorrow leaves it;
-// if there is an error as well, because its context ended when it had been served,
-// it must give the item back, with Restore.
+// or what [Bag.Expel] gave. An item is the caller's as after TryBorrow; if there is
+// an error as well, because the context ended when the wait had been served, the
+// item must not be lent but given back, with Restore or Remove.
 func (b *Bag[T]) Wait(ctx context.Context, now int64, timeout time.Duration, limit int, caller uintptr) (*Item[T], error) {
 	w, err := b.join(now, timeout, limit, caller)
 	if err != nil {
@@ -134,7 +133,7 @@ func (b *Bag[T]) join(now int64, timeout time.Duration, limit int, caller uintpt
 		q.unnoted = w
 	}
 	due := int64(never)
-	if timeout > 0 {
+	if timeout > 0 && int64(timeout) < never-now { // longer than the clock goes is for ever
 		w.deadline = now + int64(timeout)
 		q.insert(w)
 		due = w.deadline
@@ -196,11 +195,11 @@ func (b *Bag[T]) dispatchLocked(now int64) {
 			return
 		}
 		it.Take() // it may be long before the waiter gets to run
-		b.serve(it)
+		b.serve(it, now)
 	}
 }
 
-// handOver gives an item that is InUse back, directly to the head of the line. It
+// handOver gives an item of the caller's back, directly to the head of the line. It
 // reports false, with the item still the caller's, if the line has changed.
 func (b *Bag[T]) handOver(it *Item[T], now int64) bool {
 	b.queue.mu.Lock()
@@ -208,18 +207,18 @@ func (b *Bag[T]) handOver(it *Item[T], now int64) bool {
 	if !b.wanted(now) {
 		return false
 	}
-	it.say(Taken, now, InUse)
-	b.serve(it)
+	it.say(Taken, now, InUse, Taken)
+	b.serve(it, now)
 	return true
 }
 
 // serve hands an item, which the caller has, to the head of the line. queue.mu is
 // held.
-func (b *Bag[T]) serve(it *Item[T]) {
+func (b *Bag[T]) serve(it *Item[T], now int64) {
 	w := b.queue.first
 	b.leave(w)
 	b.waking.Add(1)
-	b.queue.served++
+	b.queue.servedAt = now
 	w.settle(it, nil)
 }
 
@@ -230,11 +229,17 @@ func (b *Bag[T]) finish(w *waiter[T]) (*Item[T], error) {
 	if it == nil {
 		return nil, err
 	}
+	b.awake()
+	return it, nil
+}
+
+// awake is called by a served waiter once it runs. What came back meanwhile may
+// have been left for it to hand on.
+func (b *Bag[T]) awake() {
 	b.waking.Add(-1)
 	if b.late.Load() != never && b.some() {
 		b.dispatch(b.hooks.Now())
 	}
-	return it, nil
 }
 
 // giveUp ends a wait whose context has ended, in the waiting goroutine. It may
@@ -259,7 +264,7 @@ func (b *Bag[T]) giveUp(w *waiter[T]) *Item[T] {
 	it := w.item
 	b.queue.put(w)
 	if it != nil {
-		b.waking.Add(-1)
+		b.awake()
 	}
 	return it
 }
@@ -277,7 +282,7 @@ func (b *Bag[T]) some() bool {
 // Expel shows pick those in the line, first come first, and sends the one away,
 // with err, whose index it returns; none if that is negative. While pick runs
 // the line stands still: whoever is in it waits. So pick must not block, and of
-// the bag call nothing but All, Total, Idle and the like.
+// the bag call nothing but All, Total, Idle and Reserved.
 func (b *Bag[T]) Expel(err error, pick func([]Waiter) int) bool {
 	q := &b.queue
 	q.mu.Lock()
@@ -337,7 +342,8 @@ func (q *queue[T]) put(w *waiter[T]) {
 }
 
 // insert puts w, which is at the end of the line, into its place by deadline.
-// Nearly always that is the end as well.
+// Nearly always that is the end as well; at worst, when the time-out was lowered
+// while a long line waited, it walks past all of them.
 func (q *queue[T]) insert(w *waiter[T]) {
 	after := q.latest
 	for after != nil && after.deadline > w.deadline {
