@@ -11,11 +11,11 @@
 // different stripes, and no step depends on how many items there are.
 //
 // A borrower who finds nothing joins a queue, first come first served. An item
-// reaches the queue in one way only: [Bag.dispatch], which takes an idle item
+// that is returned while somebody waits is handed to the head directly
+// (handOver). Any other reaches the queue in one way: dispatch takes an idle item
 // out of a stripe and hands it to the head. It runs whenever one of the things
 // happens that could let a waiter go on: an item became idle, a waiter joined,
-// a waiter who had been served woke up. An item that is returned while somebody
-// waits is spared the way through the stripe (handOver).
+// a waiter who had been served woke up.
 //
 // # No wake-up is lost
 //
@@ -73,14 +73,15 @@ var (
 
 // State says who has an item.
 //
-//	        Add              Borrow/Wait         Lend
-//	Outside ───► Idle ──────────────────► Taken ──────► InUse ──┐
-//	             ▲ ▲ │                     │ │           │ │    │ Remove
-//	             │ │ │ Reserve    Restore  │ │   Return  │ │    ▼
-//	             │ │ └─────► Reserved ◄────┼─┼───────────┼─┘  Removed
-//	             │ │          │ │          │ │           │ Retain  ▲
-//	             │ └──────────┘ └──────────┼─┴───────────┼─────────┘
-//	             └─ Restore ───────────────┴─────────────┘  Remove
+//	        Add       Borrow, Wait         Lend
+//	Outside ───► Idle ─────────────► Taken ──────► InUse
+//	              ▲ │ ▲                │ ▲           │ │
+//	              │ │ └─── Restore ────┘ └─ End, ────┤ │
+//	              │ │ Reserve           hand-over    │ │
+//	              │ ├────────► Reserved ◄─── Retain ─┤ │
+//	              │ └◄ Restore ───┘                  │ │
+//	              └───────────── Return ─────────────┘ │
+//	Taken, InUse, Reserved ─────── Remove ───────► Removed
 //
 // Idle → Taken and Idle → Reserved happen when the item is taken out of the place
 // where it lies, so exactly one taker wins. Every other arrow is drawn by the one
@@ -94,7 +95,7 @@ type State int32
 const (
 	Outside  State = iota // not added yet
 	Idle                  // in a stripe, for anybody to take
-	Taken                 // out of its stripe, but not lent yet
+	Taken                 // out of its stripe, but not lent yet, or not any more; see above
 	InUse                 // lent to a borrower
 	Reserved              // taken aside for housekeeping: checked, cleaned or about to be closed
 	Removed               // gone; never comes back

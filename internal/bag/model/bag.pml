@@ -48,6 +48,7 @@
  *   LONG      patrol tells waiters that their wait is long, each at any moment
  *   CLOSER    the bag is closed at some moment
  *   RETAIN    a borrower may turn its loan into a reservation, or replace the item
+ *   SHRINK    who gives up when it has been served removes its item; with HOLDERS
  *   FINE      the sections of stripes are taken apart, store by store
  *   SLEEPERS  a served waiter may never wake up; others may then wait for good,
  *             so that pan must be told with -E to accept any end
@@ -754,30 +755,38 @@ inline some() {
 	od
 }
 
+/* Bag.awake */
+inline awake() {
+#ifndef M_AWAKE_LOOKS_FIRST
+	waking--;                                  /* waking.Add */
+#endif
+	if
+	:: late == NONE                            /* late.Load */
+	:: late != NONE ->                         /* late.Load */
+		some();
+		if
+		:: want -> want = false; READ_CLOCK dispatch()
+		:: else
+		fi
+	fi;
+#ifdef M_AWAKE_LOOKS_FIRST
+	waking--
+#else
+	skip
+#endif
+}
+
 /* Bag.finish */
 inline finish() {
 	atomic { it = item[me]; reason = err[me]; keepWaiter() }
 	if
 	:: it == NONE
 	:: it != NONE ->
-#ifndef M_FINISH_LOOKS_FIRST
-		waking--;                              /* waking.Add */
-#endif
 #ifndef M_FINISH_DOES_NOT_DISPATCH
-		if
-		:: late == NONE                        /* late.Load */
-		:: late != NONE ->                     /* late.Load */
-			some();
-			if
-			:: want -> want = false; READ_CLOCK dispatch()
-			:: else
-			fi
-		fi;
+		awake()
+#else
+		waking--
 #endif
-#ifdef M_FINISH_LOOKS_FIRST
-		waking--;
-#endif
-		skip
 	fi
 }
 
@@ -812,8 +821,10 @@ inline giveUp() {
 		:: it != NONE ->
 #if defined(M_CANCELLED_DROPS_THE_ITEM)
 			waking--; it = NONE
+#elif defined(M_CANCELLED_DOES_NOT_HAND_ON)
+			waking--
 #elif !defined(M_CANCELLED_STAYS_WAKING) && !defined(M_CANCELLED_RETURNS_FIRST)
-			waking--                   /* waking.Add */
+			awake()
 #endif
 		fi
 	fi
@@ -984,7 +995,9 @@ proctype Borrower(byte me) {
 		fi;
 		if
 		:: givenUp -> givenUp = false; REMEMBER(it)
-#ifndef M_CANCELLED_DOES_NOT_DISPATCH
+#ifdef SHRINK
+			remove(it); it = NONE;
+#elif !defined(M_CANCELLED_DOES_NOT_DISPATCH)
 			restore(it);
 #else
 			move(it, Idle); push(it); it = NONE;

@@ -80,6 +80,7 @@ configurations() {
 	run 'patrol 2x2'       holds "$(size 2 2) -DCANCEL -DPATROL -DLONG"
 	run 'close 2x2'        holds "$(size 2 2) -DCANCEL -DCLOSER"
 	run 'holders 3x2'      holds "$(size 3 2) -DSTRIPES=1 -DCANCEL -DHOLDERS"
+	run 'shrink 3x2'       holds "$(size 3 2) -DSTRIPES=1 -DCANCEL -DSHRINK -DHOLDERS"
 	run 'sleepers 3x2'     holds "$(size 3 2) -DSTRIPES=1 -DCANCEL -DSLEEPERS"
 	run 'replace 2x1+1'    holds "$(size 2 1) -DSPARE=1 -DCANCEL -DRETAIN"
 	run 'keeper 2x1'       holds "$(size 2 1) -DCANCEL -DRETAIN -DKEEPERS=1"
@@ -133,8 +134,9 @@ mutants() {
 	for m in PUSH_PLACES_FIRST RESERVE_TRUSTS_STATE NOBODY_LOOKS_AFTERWARDS; do
 		mutant $m "$small -DKEEPERS=1"
 	done
+	mutant CANCELLED_DOES_NOT_HAND_ON "$real $(size 3 2) -DSTRIPES=1 -DCANCEL -DSHRINK -DHOLDERS"
 	mutant DISPATCH_SERVES_THE_NEWEST "$real $(size 3 1)"
-	for m in FINISH_LOOKS_FIRST FINISH_DOES_NOT_DISPATCH SOME_SKIPS_THE_SLOT; do
+	for m in AWAKE_LOOKS_FIRST FINISH_DOES_NOT_DISPATCH SOME_SKIPS_THE_SLOT; do
 		mutant $m "$real $(size 3 2) -DSTRIPES=1 -DHOLDERS"
 	done
 
