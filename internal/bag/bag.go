@@ -73,15 +73,16 @@ var (
 
 // State says who has an item.
 //
-//	        Add       Borrow, Wait         Lend
-//	Outside ───► Idle ─────────────► Taken ──────► InUse
-//	              ▲ │ ▲                │ ▲           │ │
-//	              │ │ └─── Restore ────┘ └─ End, ────┤ │
-//	              │ │ Reserve           hand-over    │ │
-//	              │ ├────────► Reserved ◄─── Retain ─┤ │
-//	              │ └◄ Restore ───┘                  │ │
-//	              └───────────── Return ─────────────┘ │
-//	Taken, InUse, Reserved ─────── Remove ───────► Removed
+//	        Add        Borrow, Wait          Lend
+//	Outside ───► Idle ──────────────► Taken ──────► InUse
+//	              ▲ │ ▲                │              │
+//	              │ │ └─── Restore ────┘              │
+//	              │ │ Reserve                 Retain  │
+//	              │ ├──────────► Reserved ◄───────────┤
+//	              │ └◄─ Restore ────┘                 │
+//	              └───────────── Return ──────────────┘
+//	InUse ── hand-over to a waiter, End ──► Taken
+//	Taken, InUse, Reserved ── Remove ──► Removed
 //
 // Idle → Taken and Idle → Reserved happen when the item is taken out of the place
 // where it lies, so exactly one taker wins. Every other arrow is drawn by the one
