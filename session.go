@@ -36,11 +36,6 @@ type session struct {
 	cancelled bool // a statement of this use ended with its context
 	late      bool // the server may have been asked to cancel, see endContexts
 
-	// cancelSent: the pool has asked, and the request may still be on its way, to
-	// cancel what is sent next. In a transaction that is put up with: its context
-	// has mostly ended too.
-	cancelSent bool
-
 	tx    driver.Tx
 	txCtx context.Context // of the open transaction
 	txRO  bool            // it was asked to be read-only
@@ -107,9 +102,6 @@ func (s *session) bind(ctx context.Context) (*entry, error) {
 		return nil, driver.ErrBadConn // what follows would run outside of the transaction that is lost
 	}
 	if s.e != nil {
-		if s.cancelSent && s.tx == nil && s.e.broken == nil {
-			s.e.broken = errLateCancel
-		}
 		if s.e.broken != nil {
 			return nil, driver.ErrBadConn // nothing is sent; a sql.Conn is closed by it
 		}

@@ -55,13 +55,11 @@ func (s *session) watch(ctx context.Context, e *entry) (context.Context, endWatc
 	return ctx, s.watchDeaf(ctx, e, nil)
 }
 
-// watchStatement is watch for a statement. lib/pq would have a goroutine for it
-// that asks the server to cancel it, and if it is prepared wait for as long as the
-// server, frozen say, does not take the request. So the pool asks, and the driver
-// knows of no context; but for one in a transaction that is not prepared, after
-// which lib/pq fails the Rollback.
+// watchStatement is watch for a statement. If it is prepared lib/pq would ask the
+// server to cancel it, and wait for as long as the server, frozen say, does not
+// take the request. So the pool asks, and the driver knows of no context.
 func (s *session) watchStatement(ctx context.Context, e *entry, prepared bool) (context.Context, endWatch) {
-	if !prepared && s.tx != nil || e.probes.cancel == nil || e.caps.profile.hangsUp {
+	if !prepared || e.probes.cancel == nil || e.caps.profile.hangsUp {
 		return s.watch(ctx, e)
 	}
 	watch := s.watchDeaf(ctx, e, e.probes.cancel)
@@ -98,8 +96,8 @@ func (w *deafWatch) ended() {
 }
 
 func (w *deafWatch) end() {
-	if w.stop != nil && !w.stop() && w.ask != nil {
-		w.s.cancelSent = true
+	if w.stop != nil {
+		w.stop()
 	}
 	if !w.over.CompareAndSwap(false, true) {
 		w.e.broken = errAborted
