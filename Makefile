@@ -47,10 +47,10 @@ vuln: ## known vulnerabilities, where the database of them can be reached
 faults: provide ## measure the faults of docs/reliability.md, the pool beside others, and rewrite its table
 	cd integration && go run ./faults/report
 
-bench: ## the pool beside its peers, ratios of one interleaved run; two and a half minutes
+bench: ## the pool beside its peers, ratios of one interleaved run; some six minutes
 	go run ./bench
 
-bench-all: ## the whole grid, and docs/performance.md and its charts written anew
+bench-all: ## the whole grid, and docs/performance.md and its charts written anew; a quarter of an hour, on an idle machine
 	go run ./bench -full -write docs/performance.md
 
 compare: ## benchmarks of the pool as it is and as it was, at the last commit or BASE=<ref>; two minutes
