@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/akaripool/akari/sqlerr"
 )
 
 // Verdict is what Config.Adjudicate says of an error (HikariCP's
@@ -64,29 +66,12 @@ type code struct {
 	number int    // the vendor's number, 0 if there is none
 }
 
-// codeOf finds the code of the first error in the chain that has one, without
-// knowing the driver: PostgreSQL's drivers have a method SQLState, MySQL's has
-// fields Number and SQLState.
+// codeOf finds the code of an error, its own or that of one it wraps or is
+// joined with. The numbers that are known here are MySQL's.
 func codeOf(err error) (c code) {
-	var s interface{ SQLState() string }
-	if errors.As(err, &s) {
-		c.state = s.SQLState()
-	}
-	for e := err; e != nil; e = errors.Unwrap(e) {
-		v := structOf(e)
-		if n := field(v, "Number"); n.IsValid() && n.CanUint() {
-			c.number = int(n.Uint())
-			if b := field(v, "SQLState"); c.state == "" && b.IsValid() && b.Kind() == reflect.Array && b.Len() == 5 && b.Type().Elem().Kind() == reflect.Uint8 {
-				var state [5]byte
-				for i := range state {
-					state[i] = byte(b.Index(i).Uint())
-				}
-				if state[0] != 0 {
-					c.state = string(state[:])
-				}
-			}
-			return c
-		}
+	c.state, c.number = sqlerr.Code(err)
+	if sqlerr.ServerOf(err) != sqlerr.MySQL {
+		c.number = 0
 	}
 	return c
 }

@@ -108,6 +108,16 @@ type Config struct {
 	// fails at once with ErrTooManyWaiters. Defaults to no bound.
 	MaxWaiters int
 
+	// MaxConnectionsPerTask is how many connections a task may hold at once: an
+	// outermost scope of package txn, and all that is nested in it. Of MaximumPoolSize
+	// so many less one are kept for tasks that hold a connection and need another
+	// one, so that they cannot lock the pool; what is no transaction of package txn
+	// may use all. 1 keeps none, and refuses a second connection. None lifts the
+	// limit and keeps none: then a lock is possible, and broken with ErrPoolLock.
+	// A smaller MaximumPoolSize is the limit where there is one. Defaults to 2, as
+	// RequiresNew within a transaction needs.
+	MaxConnectionsPerTask int
+
 	// ConnectionTimeout is how long a caller waits for a connection, everything
 	// included. A shorter deadline of its context takes precedence. At least
 	// 250 ms, or Disabled. Defaults to 30 s.
@@ -262,6 +272,7 @@ type Settings struct {
 // Defaults of Config.
 const (
 	defaultMaximumPoolSize    = 10
+	defaultConnectionsPerTask = 2
 	defaultConnectionTimeout  = 30 * time.Second
 	defaultValidationTimeout  = 5 * time.Second
 	defaultAliveBypassWindow  = 500 * time.Millisecond
@@ -294,6 +305,7 @@ func orDefault[T comparable](v, def T) T {
 // depends on the driver are filled in by New.
 func (c Config) withDefaults() Config {
 	c.MaximumPoolSize = orDefault(c.MaximumPoolSize, defaultMaximumPoolSize)
+	c.MaxConnectionsPerTask = orDefault(c.MaxConnectionsPerTask, defaultConnectionsPerTask)
 	c.ConnectionTimeout = orDefault(c.ConnectionTimeout, defaultConnectionTimeout)
 	c.ValidationTimeout = orDefault(c.ValidationTimeout, defaultValidationTimeout)
 	c.AliveBypassWindow = orDefault(c.AliveBypassWindow, defaultAliveBypassWindow)
@@ -327,6 +339,7 @@ func (c Config) validate(as func(*ConfigError) error) error {
 	v.atLeast("MaximumPoolSize", c.MaximumPoolSize, 1)
 	v.check("MinimumIdle", c.MinimumIdle, c.MinimumIdle >= None && (c.MinimumIdle <= c.MaximumPoolSize || c.MinimumIdle == 0),
 		"must be 1 to MaximumPoolSize (%d), 0 for as many as that, or akari.None to keep no idle connections", c.MaximumPoolSize)
+	v.check("MaxConnectionsPerTask", c.MaxConnectionsPerTask, c.MaxConnectionsPerTask >= None, "must be at least 1, 0 for 2, or akari.None for no limit")
 	v.check("MaxConnecting", c.MaxConnecting, c.MaxConnecting >= 0, "must not be negative, and akari.None does not apply here; 0 allows as many as MaximumPoolSize")
 	v.check("MaxWaiters", c.MaxWaiters, c.MaxWaiters >= 0, "must not be negative, and akari.None does not apply here; 0 sets no bound")
 	v.duration("ConnectionTimeout", c.ConnectionTimeout, minTimeout, true)

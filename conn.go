@@ -133,6 +133,9 @@ func Raw(conn *sql.Conn, f func(driverConn any) error) error {
 		if !ok {
 			return fmt.Errorf("akari: Raw needs a connection of a pool's DB(), this one is a %T", driverConn)
 		}
+		if s.joined != nil {
+			return s.joined.raw(s, f)
+		}
 		e, err := s.bind(s.useContext())
 		if err != nil {
 			return err

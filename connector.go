@@ -22,7 +22,7 @@ var _ driver.Connector = (*connector)(nil)
 // Connect makes a session. It cannot fail: whether a connection is to be had
 // the session's first operation tells.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
-	return &session{p: c.p, ctx: ctx}, nil
+	return &session{p: c.p, use: c.p.useOf(ctx)}, nil
 }
 
 // Driver returns the driver of the pool's connections, for those who recognise

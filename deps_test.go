@@ -20,6 +20,7 @@ func TestImportsPointDown(t *testing.T) {
 		{"/internal/bag", []string{"database/sql", "log/slog", "net", module}, "the bag knows nothing of databases, logs or the network"},
 		{"/internal/sessionstate", []string{"database/sql", "log/slog", "net", "regexp", module}, "it only looks at texts"},
 		{"/internal/caller", []string{"database/sql", module}, "it only knows goroutines"},
+		{"/sqlerr", []string{module, "database/sql", "net/http", "log/slog"}, "it only looks at errors, and the pool asks it"},
 		{"", []string{"net/http", "html/template", "embed", "flag", "expvar", "testing", "os/exec", module + "/akaritest"}, "users of the pool pay for nothing else"},
 		{"/akaritest", []string{module, "net/http"}, "the pool's own tests use it"},
 		{"/akaritest/localdb", []string{module, "database/sql"}, "it starts servers and knows no driver"},

@@ -104,6 +104,9 @@ type profile struct {
 	// (A driver that leaves the preparing to database/sql needs no mention.)
 	prepares bool
 
+	// oneResult: no statement can be sent while rows of another one are open.
+	oneResult bool
+
 	// resets: the driver's ResetSession, which is called before every loan,
 	// cleans the session by itself.
 	resets bool
@@ -121,16 +124,16 @@ var profiles = []struct {
 	path string
 	profile
 }{
-	{"jackc/pgx/", profile{name: "pgx", dialect: DialectPostgreSQL, honestBadConn: true, resetPings: time.Second, probe: probePgx}},
-	{"github.com/lib/pq", profile{name: "pq", dialect: DialectPostgreSQL, statementCache: 100, prepares: true, deafToContext: true, beginsWritable: true, probe: probePq}},
-	{"go-sql-driver/mysql", profile{name: "mysql", dialect: DialectMySQL, statementCache: 100, hangsUp: true, honestBadConn: true, resetPeeks: true, probe: probeMySQL}},
+	{"jackc/pgx/", profile{name: "pgx", oneResult: true, dialect: DialectPostgreSQL, honestBadConn: true, resetPings: time.Second, probe: probePgx}},
+	{"github.com/lib/pq", profile{name: "pq", oneResult: true, dialect: DialectPostgreSQL, statementCache: 100, prepares: true, deafToContext: true, beginsWritable: true, probe: probePq}},
+	{"go-sql-driver/mysql", profile{name: "mysql", oneResult: true, dialect: DialectMySQL, statementCache: 100, hangsUp: true, honestBadConn: true, resetPeeks: true, probe: probeMySQL}},
 	{"modernc.org/sqlite", profile{name: "sqlite", dialect: DialectSQLite}},
 	{"glebarez/go-sqlite", profile{name: "sqlite", dialect: DialectSQLite}},
 	{"mattn/go-sqlite3", profile{name: "sqlite3", dialect: DialectSQLite}},
 	{"ncruces/go-sqlite3", profile{name: "sqlite3", dialect: DialectSQLite}},
 	{"microsoft/go-mssqldb", profile{name: "mssql", dialect: DialectOther, resets: true}},
 	{"denisenkom/go-mssqldb", profile{name: "mssql", dialect: DialectOther, resets: true}},
-	{"bun/driver/pgdriver", profile{name: "pgdriver", dialect: DialectPostgreSQL}},
+	{"bun/driver/pgdriver", profile{name: "pgdriver", oneResult: true, dialect: DialectPostgreSQL}},
 }
 
 // profileOf recognises a driver, or that of a connection, also inside a wrapper

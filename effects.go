@@ -27,6 +27,11 @@ type statement struct {
 	effect sessionstate.Effect
 	change change
 	endsTx bool
+
+	// demarcates: it begins or ends a transaction, and in a scope of package txn
+	// is refused.
+	demarcates bool
+
 	undoes bool         // ROLLBACK, also to a savepoint
 	copies bool         // COPY … FROM STDIN: prepared by lib/pq in its own way
 	seen   atomic.Int64 // how many times it was asked about
@@ -91,6 +96,7 @@ func (p *Pool) lookAt(d Dialect, query string) *statement {
 	}
 	s.change = changeOf(d, s.effect, query)
 	s.endsTx = endsTx(d, s.effect, query)
+	s.demarcates = demarcates(s.effect, query)
 	s.undoes = undoes(query)
 	return s
 }

@@ -96,6 +96,7 @@ func (p *Pool) Apply(s Settings) error {
 	fire(p, p.cfg.Trace.SettingsChanged, func() SettingsEvent { return SettingsEvent{p.name, from, s} })
 	p.shrink(s.MaximumPoolSize)
 	p.opener.resized()
+	p.reserve.resized()
 	return nil
 }
 
@@ -178,6 +179,7 @@ func (p *Pool) shut() {
 	p.schedule.stop()
 	p.locks.stop()
 	p.opener.stop()
+	p.reserve.close(ErrPoolClosed)
 	p.bag.Close()
 	for _, it := range p.bag.All() {
 		p.doom(it.Value, CloseShutdown)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/akaripool/akari/internal/bag"
+	"github.com/akaripool/akari/internal/scope"
 )
 
 // Pool is a pool of connections to one database. All its methods may be called
@@ -37,9 +38,13 @@ type Pool struct {
 	tableChanges atomic.Int64  // how often borrowers have changed tables, see settleTables
 	noCache      atomic.Bool   // the server has no room for statements: none are kept
 
+	rollsBackOnTimeout atomic.Pointer[bool] // whether MySQL's lock time-out undoes a transaction; nil: not asked yet
+
 	suspicion suspicion
 	readOnly  readOnlyWatch
 	mysql     mysqlSession
+	reserve   reserve
+	scopes    scopes
 
 	db     *sql.DB // the facade; nothing but DB() and its tests use it
 	facade *connector
@@ -106,6 +111,9 @@ func newPool(ctx context.Context, src source, cfg Config, hidden *secrets) (*Poo
 	p.suspicion.since.Store(-1)
 	p.leaks.p = p
 	p.locks.p = p
+	p.reserve.limits = func() (int, int) {
+		return p.live.Load().MaximumPoolSize, max(p.cfg.MaxConnectionsPerTask, 0)
+	}
 	p.bag = bag.New[*entry](p.cfg.MaximumPoolSize, bag.Hooks{Now: p.now, Joined: func() { p.opener.ask() }, Long: p.locks.long, LongWait: longWait})
 	p.opener = newOpener(openerEnv{
 		settings:      p.live.Load,
@@ -293,9 +301,13 @@ func (p *Pool) Name() string { return p.name }
 
 // acquire lends a connection to the caller, who holds it as firmly as g says.
 func (p *Pool) acquire(ctx context.Context, g grip) (*entry, error) {
-	b := budget{ctx: ctx, now: p.now()}
+	return p.acquireWithin(&budget{ctx: ctx, now: p.now()}, g)
+}
+
+// acquireWithin is acquire for a caller who may have waited elsewhere already.
+func (p *Pool) acquireWithin(b *budget, g grip) (*entry, error) {
 	if p.gate.now() != gateOpen {
-		if err := p.passGate(&b); err != nil {
+		if err := p.passGate(b); err != nil {
 			return nil, err
 		}
 	}
@@ -303,22 +315,22 @@ func (p *Pool) acquire(ctx context.Context, g grip) (*entry, error) {
 		it := p.bag.TryBorrow(b.now)
 		if it == nil {
 			var err error
-			if it, err = p.wait(&b); err != nil {
-				return nil, p.sentAway(&b, err)
+			if it, err = p.wait(b); err != nil {
+				return nil, p.sentAway(b, err)
 			}
 		}
 		e := it.Value
-		switch err := p.fit(ctx, e, &b); err {
+		switch err := p.fit(b.ctx, e, b); err {
 		case nil:
-			p.lend(e, &b, g)
+			p.lend(e, b, g)
 			return e, nil
 		case errUnfit:
-			if err := ctx.Err(); err != nil {
-				return nil, p.sentAway(&b, err)
+			if err := b.ctx.Err(); err != nil {
+				return nil, p.sentAway(b, err)
 			}
 			b.look(p)
 		default:
-			return nil, p.sentAway(&b, err)
+			return nil, p.sentAway(b, err)
 		}
 	}
 }
@@ -385,6 +397,8 @@ func (p *Pool) sentAway(b *budget, why error) error {
 		err.Reason, err.Detail = ErrPoolLock, locked.detail
 	case why == bag.ErrTimeout || why == ErrAcquireTimeout:
 		err.Reason = ErrAcquireTimeout
+	case errors.Is(why, scope.ErrNesting):
+		b.waited = false
 	case why == bag.ErrClosed:
 		err.Reason = ErrPoolClosed
 	case why == bag.ErrFull:
@@ -407,7 +421,10 @@ func (p *Pool) sentAway(b *budget, why error) error {
 	err.Total, err.Active, err.Idle, err.Waiting = c.total, c.active, c.idle, c.waiting
 	err.Cause = p.opener.cause()
 	if err.Timeout() {
-		if err.Detail = p.ownLoans(); p.gate.now() == gateSuspended {
+		if err.Detail = b.detail; b.detail == "" {
+			err.Detail = p.ownLoans()
+		}
+		if p.gate.now() == gateSuspended {
 			err.Cause = ErrPoolSuspended
 		}
 		p.logStats("Timeout failure ")
@@ -450,6 +467,7 @@ type budget struct {
 	waited  bool
 	timeout time.Duration // none if it is 0 or less
 	refused int           // connections on which ResetSession has failed
+	detail  string        // what else there is to say if it runs out
 }
 
 // look looks at the clock, after something that may have taken long.

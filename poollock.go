@@ -15,6 +15,7 @@ import (
 
 	"github.com/akaripool/akari/internal/bag"
 	"github.com/akaripool/akari/internal/caller"
+	"github.com/akaripool/akari/internal/scope"
 )
 
 // lockWatch finds pool-lock: every connection is held by a caller that waits
@@ -51,6 +52,7 @@ type task struct {
 }
 
 func (t *task) began(ctx context.Context) { t.context.Store(contextID(ctx)) }
+func (t *task) of(o *owner)               { t.context.Store(ownerID(o)) }
 func (t *task) enter()                    { t.calls.Store(t.calls.Load() | 1) }
 func (t *task) leave()                    { t.calls.Store((t.calls.Load() + 1) &^ 1) }
 
@@ -72,6 +74,18 @@ func contextID(ctx context.Context) uintptr {
 		return 0
 	}
 	return reflect.ValueOf(done).Pointer()
+}
+
+// ownerID is contextID for what is in scopes of package txn: there a task is known for
+// certain.
+func ownerID(o *owner) uintptr { return reflect.ValueOf(o).Pointer() }
+
+// taskOf is the ownerID of a context, or its contextID.
+func (p *Pool) taskOf(ctx context.Context) uintptr {
+	if f := scope.For(ctx, p); f != nil {
+		return ownerID(f.Owner.(*owner))
+	}
+	return contextID(ctx)
 }
 
 // grip says what is known of how a connection is held.
@@ -121,7 +135,7 @@ func (w *lockWatch) long(ctx context.Context) any {
 	pcs := make([]uintptr, maxFrames)
 	pcs = pcs[:runtime.Callers(3, pcs)]
 	w.arm(lockLook)
-	return longWaiter{pcs, contextID(ctx)}
+	return longWaiter{pcs, w.p.taskOf(ctx)}
 }
 
 func (w *lockWatch) arm(d time.Duration) {

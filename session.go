@@ -20,12 +20,14 @@ import (
 // database/sql never calls a session from two goroutines at once, so nothing
 // here is locked.
 type session struct {
-	p   *Pool
-	ctx context.Context // of this use, for calls that come without one
+	p *Pool
+	use
+	of *sharedTx // whose connection this session has; nil for those of database/sql
 
 	opCtx context.Context // of the last operation
 
 	e        *entry // borrowed; nil between uses and before the first operation
+	seat     seat   // goes with it
 	used     bool   // a statement was sent on e in this use
 	inCall   bool   // the driver is being called; still set when it panicked
 	ended    bool   // the driver panicked in this use: it has no connection any more, and must not get another
@@ -58,7 +60,7 @@ var (
 // ResetSession begins a use. No connection is borrowed yet: database/sql
 // ignores every error of this call but ErrBadConn.
 func (s *session) ResetSession(ctx context.Context) error {
-	s.ctx = ctx
+	s.use = s.p.useOf(ctx)
 	return nil
 }
 
@@ -83,6 +85,11 @@ func (s *session) Close() error {
 // Raw returns the driver's own connection, as other wrappers do, for code that
 // was handed the session by sql.Conn.Raw. See also akari.Raw.
 func (s *session) Raw() driver.Conn {
+	if s.joined != nil {
+		var conn driver.Conn
+		_ = s.joined.raw(s, func(c any) error { conn = c.(driver.Conn); return nil })
+		return conn
+	}
 	e, err := s.bind(s.useContext())
 	if err != nil {
 		return nil
@@ -107,7 +114,7 @@ func (s *session) bind(ctx context.Context) (*entry, error) {
 		}
 		return s.e, nil
 	}
-	e, err := s.p.acquire(ctx, gripFirm)
+	e, err := s.borrow(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -126,8 +133,10 @@ func (s *session) unbind() {
 		e.broken = errPanicked
 	}
 	s.endContexts(e)
-	*s = session{p: s.p, known: s.known}
+	seat := s.seat
+	*s = session{p: s.p, of: s.of, known: s.known}
 	s.p.giveBack(e)
+	s.p.reserve.give(seat)
 }
 
 var errClosedByDriver = errors.New("akari: closed by the driver")
@@ -215,6 +224,10 @@ func (s *session) beginText(ctx context.Context, c *call, query string) error {
 		s.known = s.p.effects.of(s.p, c.e.caps.profile.dialect, query)
 	}
 	c.text = s.known
+	if c.text.demarcates && s.of != nil && !s.of.o.Bare {
+		s.leave()
+		return errOwnEnd
+	}
 	c.inTx = s.tx != nil || c.e.inTx
 	c.e.note(c.text.effect)
 	return nil
@@ -375,9 +388,9 @@ func (s *session) ctxAlive() bool { return s.ctx == nil || s.ctx.Err() == nil }
 // rebind gives a broken connection back before anybody else in database/sql has
 // seen it, so that another one can take its place.
 func (s *session) rebind() {
-	ctx := s.ctx
+	u := s.use
 	s.unbind()
-	s.ctx = ctx
+	s.use = u
 }
 
 // CheckNamedValue lets the driver convert an argument. It comes before the
@@ -455,6 +468,9 @@ func (s *session) arguments(e *entry, args []driver.NamedValue) ([]driver.NamedV
 // ExecContext runs a statement as database/sql would on the driver's own
 // connection.
 func (s *session) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if s.joined != nil {
+		return s.joined.exec(ctx, s, query, args)
+	}
 	defer s.guard()
 	for c := (call{}); ; {
 		if err := s.beginText(ctx, &c, query); err != nil {
@@ -486,6 +502,9 @@ func (s *session) ExecContext(ctx context.Context, query string, args []driver.N
 
 // QueryContext runs a query; the rows are the driver's own.
 func (s *session) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if s.joined != nil {
+		return s.joined.query(ctx, s, query, args)
+	}
 	defer s.guard()
 	for c := (call{}); ; {
 		if err := s.beginText(ctx, &c, query); err != nil {
@@ -584,7 +603,10 @@ func (s *session) Begin() (driver.Tx, error) {
 // A second one on a sql.Conn is refused: MySQL would commit the first without a
 // word, PostgreSQL would end both with the Commit or Rollback of either.
 func (s *session) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
-	if s.tx != nil {
+	switch {
+	case s.joined != nil:
+		return s.joined.open(ctx, s, opts)
+	case s.tx != nil:
 		return nil, errTxOpen
 	}
 	defer s.guard()
@@ -634,6 +656,9 @@ func beginOn(ctx context.Context, e *entry, opts driver.TxOptions) (driver.Tx, e
 
 // Ping asks the server, on another connection if the first is lost.
 func (s *session) Ping(ctx context.Context) error {
+	if s.joined != nil {
+		return s.joined.ping(ctx, s)
+	}
 	defer s.guard()
 	for c := (call{}); ; {
 		if err := s.begin(ctx, &c); err != nil {
@@ -681,7 +706,10 @@ func (s *session) endTx(do func(driver.Tx) error, commit bool) error {
 	}
 	s.inCall = true
 	var watch endWatch
-	if !e.caps.profile.hangsUp { // which does not mind contexts here
+	switch {
+	case s.of != nil:
+		watch = s.watchEnd(ctx, e)
+	case !e.caps.profile.hangsUp: // which does not mind contexts here
 		_, watch = s.watch(ctx, e)
 	}
 	err := do(tx)

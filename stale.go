@@ -92,6 +92,21 @@ func endsTx(d Dialect, effect sessionstate.Effect, query string) bool {
 	return false
 }
 
+// demarcates reports whether a text certainly begins or ends a transaction.
+func demarcates(effect sessionstate.Effect, query string) bool {
+	if effect&sessionstate.TxEnd != 0 {
+		return true
+	}
+	if effect&(sessionstate.TxBegin|sessionstate.Opaque) == sessionstate.TxBegin {
+		for word := range strings.FieldsFuncSeq(query, notInWord) {
+			if is(word, "begin", "start") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // undoes reports whether a text may take back what was done in a transaction.
 func undoes(query string) bool {
 	for word := range strings.FieldsFuncSeq(query, notInWord) {

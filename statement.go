@@ -253,6 +253,15 @@ func (s *session) cached(ctx context.Context, c *call, query string, args []driv
 // database/sql comes here too for a parametrised statement that the driver wants
 // prepared (ErrSkip).
 func (s *session) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	if s.joined != nil {
+		return s.joined.prepare(ctx, s, query)
+	}
+	return s.prepareFor(ctx, s, query)
+}
+
+// prepareFor is PrepareContext for a handle of session holder, which may be another
+// one that has joined this one's transaction.
+func (s *session) prepareFor(ctx context.Context, holder *session, query string) (driver.Stmt, error) {
 	defer s.guard()
 	implicit := s.asked
 	s.asked = false
@@ -260,14 +269,14 @@ func (s *session) PrepareContext(ctx context.Context, query string) (driver.Stmt
 		if err := s.beginText(ctx, &c, query); err != nil {
 			return nil, err
 		}
-		h := &stmt{s: s, text: query, inputs: -1}
+		h := &stmt{s: holder, text: query, inputs: -1}
 		if c.e.pooled {
 			// A prepared statement lives on one server connection, and the
 			// pooler changes that with every transaction.
 			return h, s.end(&c, nil, false)
 		}
 		h.kept = s.p.caches(&c.e.caps.profile) && (!implicit || c.text.seen.Add(1) > 1)
-		p, err := h.ready(ctx, &c)
+		p, err := h.ready(ctx, s, &c)
 		if err = s.end(&c, err, true); err == errAgain {
 			continue
 		} else if err != nil {
@@ -275,6 +284,9 @@ func (s *session) PrepareContext(ctx context.Context, query string) (driver.Stmt
 		}
 		if c.text.copies {
 			c.e.stmts.drop(p)
+			if s.of != nil {
+				return &sharedStmt{p.stmt, s.of}, nil
+			}
 			return p.stmt, nil // lib/pq's COPY is no statement like others
 		}
 		h.inputs = p.stmt.NumInput()
@@ -306,12 +318,12 @@ var (
 	_ driver.NamedValueChecker = (*stmt)(nil)
 )
 
-// ready finds or prepares the statement on the connection of c.
-func (h *stmt) ready(ctx context.Context, c *call) (*prepared, error) {
+// ready finds or prepares the statement on the connection of c, which is that of s.
+func (h *stmt) ready(ctx context.Context, s *session, c *call) (*prepared, error) {
 	e := c.e
 	loan := e.uses.Load()
 	if h.p == nil || h.on != e || h.loan != loan || h.p.gone { // gone is for the holder to read: last
-		p, err := h.s.prepared(ctx, e, h.text, h)
+		p, err := s.prepared(ctx, e, h.text, h)
 		if err != nil {
 			return nil, err
 		}
@@ -362,6 +374,9 @@ func (s *session) prepared(ctx context.Context, e *entry, text string, h *stmt) 
 // is on a connection that somebody else has by now: there it is closed when its
 // turn comes.
 func (h *stmt) Close() error {
+	if h.s.joined != nil {
+		return nil // it is closed when the connection comes back
+	}
 	p, e := h.p, h.on
 	h.p, h.on = nil, nil
 	if p == nil || h.s.e != e || e.uses.Load() != h.loan || e.broken != nil || p.gone {
@@ -386,14 +401,26 @@ func (h *stmt) NumInput() int { return h.inputs }
 
 // ExecContext executes the statement on the connection of this use.
 func (h *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	s := h.s
+	if t := h.s.joined; t != nil {
+		on, err := t.enter(ctx, h.s)
+		if err != nil {
+			return nil, err
+		}
+		defer t.leave()
+		res, err := h.exec(ctx, on, args)
+		return res, t.settle(err)
+	}
+	return h.exec(ctx, h.s, args)
+}
+
+func (h *stmt) exec(ctx context.Context, s *session, args []driver.NamedValue) (driver.Result, error) {
 	defer s.guard()
 	for c := (call{}); ; {
 		if err := s.beginText(ctx, &c, h.text); err != nil {
 			return nil, err
 		}
 		var res driver.Result
-		p, err := h.statement(ctx, &c)
+		p, err := h.statement(ctx, s, &c)
 		harmless := err != nil
 		if err == nil {
 			during, watch := s.watchStatement(ctx, c.e, p != nil)
@@ -414,14 +441,25 @@ func (h *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (drive
 
 // QueryContext executes the query on the connection of this use.
 func (h *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	s := h.s
+	if t := h.s.joined; t != nil {
+		on, err := t.enter(ctx, h.s)
+		if err != nil {
+			return nil, err
+		}
+		defer t.leave()
+		return t.got(h.query(ctx, on, args))
+	}
+	return h.query(ctx, h.s, args)
+}
+
+func (h *stmt) query(ctx context.Context, s *session, args []driver.NamedValue) (driver.Rows, error) {
 	defer s.guard()
 	for c := (call{}); ; {
 		if err := s.beginText(ctx, &c, h.text); err != nil {
 			return nil, err
 		}
 		var rows driver.Rows
-		p, err := h.statement(ctx, &c)
+		p, err := h.statement(ctx, s, &c)
 		harmless := err != nil
 		if err == nil {
 			during, watch := s.watchStatement(ctx, c.e, p != nil)
@@ -442,11 +480,11 @@ func (h *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driv
 }
 
 // statement is ready, or nil where statements are not prepared.
-func (h *stmt) statement(ctx context.Context, c *call) (*prepared, error) {
+func (h *stmt) statement(ctx context.Context, s *session, c *call) (*prepared, error) {
 	if c.e.pooled {
 		return nil, nil
 	}
-	return h.ready(ctx, c)
+	return h.ready(ctx, s, c)
 }
 
 func execPrepared(ctx context.Context, st driver.Stmt, args []driver.NamedValue) (driver.Result, error) {
@@ -489,24 +527,48 @@ func numbered(args []driver.Value) []driver.NamedValue {
 	return out
 }
 
-// bound is the statement for calls that come before the operation and without a
-// context. If it is not to be had the operation, which comes next, says so.
-func (h *stmt) bound() (driver.Stmt, bool) {
-	s := h.s
-	ctx := s.useContext()
-	e, err := s.bind(ctx)
-	if err == nil && !e.pooled {
-		defer s.guard()
-		s.inCall = true
-		var p *prepared
-		p, err = h.ready(ctx, &call{e: e})
-		s.inCall = false
+// with calls f with the statement, for calls that come before the operation and
+// without a context, and returns false if it is not to be had: the operation, which
+// comes next, says so.
+func (h *stmt) with(f func(on *session, st driver.Stmt)) bool {
+	s, ctx := h.s, h.s.useContext()
+	if t := s.joined; t != nil {
+		on, err := t.enter(ctx, s)
 		if err == nil {
-			return p.stmt, true
+			defer t.leave()
+			if err = h.withOn(ctx, on, f); err == nil {
+				return true
+			}
+			err = t.settle(err)
 		}
+		s.failed = err
+		return false
 	}
-	s.failed = err
-	return nil, false
+	s.failed = h.withOn(ctx, s, f)
+	return s.failed == nil
+}
+
+// withOn is with on the connection of s.
+func (h *stmt) withOn(ctx context.Context, s *session, f func(on *session, st driver.Stmt)) error {
+	e, err := s.bind(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.guard()
+	var st driver.Stmt
+	if !e.pooled {
+		s.inCall = true
+		p, err := h.ready(ctx, s, &call{e: e})
+		s.inCall = false
+		if err != nil {
+			return err
+		}
+		st = p.stmt
+	}
+	s.inCall = true
+	f(s, st)
+	s.inCall = false
+	return nil
 }
 
 // CheckNamedValue lets the driver's statement convert an argument, or else its
@@ -514,25 +576,20 @@ func (h *stmt) bound() (driver.Stmt, bool) {
 func (h *stmt) CheckNamedValue(nv *driver.NamedValue) error { return h.check(nv, true) }
 
 // check is CheckNamedValue, see session.check.
-func (h *stmt) check(nv *driver.NamedValue, whole bool) error {
-	s := h.s
-	if !h.checks {
-		if s.e == nil {
-			h.bound() // the context of this use is that of the operation
+func (h *stmt) check(nv *driver.NamedValue, whole bool) (err error) {
+	if !h.checks && h.s.e != nil {
+		return h.s.check(nv, whole)
+	}
+	h.with(func(on *session, st driver.Stmt) {
+		switch checker, ok := st.(driver.NamedValueChecker); {
+		case !h.checks:
+			err = on.check(nv, whole)
+		case ok:
+			if err = checker.CheckNamedValue(nv); err == driver.ErrSkip && whole {
+				err = byDefault(nv)
+			}
 		}
-		return s.check(nv, whole)
-	}
-	st, ok := h.bound()
-	if !ok {
-		return nil
-	}
-	defer s.guard()
-	s.inCall = true
-	err := st.(driver.NamedValueChecker).CheckNamedValue(nv)
-	if err == driver.ErrSkip && whole {
-		err = byDefault(nv)
-	}
-	s.inCall = false
+	})
 	return err
 }
 
@@ -550,15 +607,12 @@ type convertingStmt struct{ *stmt }
 
 // ColumnConverter returns the driver's converter for a parameter.
 func (h convertingStmt) ColumnConverter(i int) driver.ValueConverter {
-	st, ok := h.bound()
-	if !ok {
-		return driver.DefaultParameterConverter
-	}
-	s := h.s
-	defer s.guard()
-	s.inCall = true
-	c := st.(driver.ColumnConverter).ColumnConverter(i)
-	s.inCall = false
+	var c driver.ValueConverter = driver.DefaultParameterConverter
+	h.with(func(_ *session, st driver.Stmt) {
+		if converts, ok := st.(driver.ColumnConverter); ok {
+			c = converts.ColumnConverter(i)
+		}
+	})
 	return c
 }
 

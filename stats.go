@@ -54,7 +54,31 @@ type Stats struct {
 	StatementHits      int64 // prepared statements found in the cache
 	StatementMisses    int64
 
+	// Of scopes of package txn.
+	Transactions       TransactionStats
+	TransactionRetries int64
+	SuspendedScopes    int64                         // scopes that ran beside a transaction, without one
+	TaskConnections    [maxTaskConnections + 1]int64 // tasks that have ended, by the most connections they held at once; the last: that many or more
+
 	LastOpenError error // of the last attempt to open a connection; nil if it succeeded
+}
+
+// TransactionStats counts transactions by how they ended.
+type TransactionStats struct {
+	Begun                int64
+	Committed            int64
+	Empty                int64 // committed without a statement: they had no connection
+	RolledBack           int64 // as the program wanted
+	UnexpectedRolledBack int64 // though the program wanted to commit
+	TimedOut             int64 // when their time, or context, had ended
+	Unknown              int64 // the outcome of the COMMIT was not learnt
+}
+
+// stats are the counters of scopes.
+func (n *scopes) stats() TransactionStats {
+	return TransactionStats{
+		n.begun.Load(), n.committed.Load(), n.empty.Load(), n.rolledBack.Load(), n.lost.Load(), n.timedOut.Load(), n.unknown.Load(),
+	}
 }
 
 // TotalClosed is the number of connections closed for any reason.
@@ -102,7 +126,7 @@ func (c counts) String() string {
 }
 
 func (p *Pool) counts() counts {
-	c := counts{total: p.bag.Total(), idle: p.bag.Idle(), waiting: p.bag.Waiting()}
+	c := counts{total: p.bag.Total(), idle: p.bag.Idle(), waiting: p.bag.Waiting() + int(p.reserve.waiting.Load())}
 	c.active = max(c.total-c.idle-p.bag.Reserved(), 0)
 	return c
 }
@@ -146,6 +170,13 @@ func (p *Pool) Stats() Stats {
 		StatementHits:      p.stats.statementHits.Load(),
 		StatementMisses:    p.stats.statementMisses.Load(),
 		LastOpenError:      lastErr,
+
+		Transactions:       p.scopes.stats(),
+		TransactionRetries: p.scopes.retried.Load(),
+		SuspendedScopes:    p.scopes.suspended.Load(),
+	}
+	for i := range s.TaskConnections {
+		s.TaskConnections[i] = p.scopes.tasks[i].Load()
 	}
 	s.Closed = map[CloseReason]int64{}
 	p.retired.mu.Lock()

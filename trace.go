@@ -35,6 +35,9 @@ type Trace struct {
 	Resumed         func(PoolEvent)
 	SettingsChanged func(SettingsEvent)
 	Shutdown        func(PoolEvent)
+
+	TransactionBegun func(TransactionEvent) // a scope of package txn has one; it may not have a connection yet
+	TransactionEnded func(TransactionEvent) // its connection is back in the pool
 }
 
 // OpenedEvent tells that a connection joined the pool.
@@ -147,6 +150,9 @@ func Tee(traces ...*Trace) *Trace {
 		Resumed:         tee(traces, func(t *Trace) func(PoolEvent) { return t.Resumed }),
 		SettingsChanged: tee(traces, func(t *Trace) func(SettingsEvent) { return t.SettingsChanged }),
 		Shutdown:        tee(traces, func(t *Trace) func(PoolEvent) { return t.Shutdown }),
+
+		TransactionBegun: tee(traces, func(t *Trace) func(TransactionEvent) { return t.TransactionBegun }),
+		TransactionEnded: tee(traces, func(t *Trace) func(TransactionEvent) { return t.TransactionEnded }),
 	}
 }
 

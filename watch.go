@@ -80,6 +80,17 @@ func (s *session) watchDeaf(ctx context.Context, e *entry, ask func()) endWatch 
 	return endWatch{w}
 }
 
+// watchEnd is the watch of a COMMIT or ROLLBACK that has a bound of its own: no
+// driver but pgx minds a context there.
+func (s *session) watchEnd(ctx context.Context, e *entry) endWatch {
+	if ctx.Done() == nil || e.probes.socket == nil {
+		return endWatch{}
+	}
+	w := &deafWatch{s: s, p: s.p, e: e, ctx: ctx}
+	w.stop = context.AfterFunc(ctx, w.ended)
+	return endWatch{w}
+}
+
 // ended is called when the context has ended before the call.
 func (w *deafWatch) ended() {
 	if w.ask != nil {

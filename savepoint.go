@@ -1,0 +1,278 @@
+package akari
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/akaripool/akari/internal/scope"
+)
+
+// point is a savepoint of a shared transaction: a nested scope's, or that of a
+// transaction which code within begins through database/sql.
+type point struct {
+	id   int  // counts from 1 in each transaction, and is never used again
+	sent bool // the server knows of it: it is told with the first statement that follows
+
+	// of is the goroutine that has begun it through database/sql, 0 for a scope's.
+	// Statements by it may come with the context of what is around: gorm's hooks,
+	// say. Those of others would be undone with a point that they know nothing of.
+	of uintptr
+}
+
+func (p point) name() string { return "akari_" + strconv.Itoa(p.id) }
+
+// onTop makes sure that what is done at a savepoint does not happen within another
+// one, which somebody else may roll back.
+func (t *sharedTx) onTop(id int) error {
+	for i := len(t.points) - 1; i >= 0; i-- {
+		top := &t.points[i]
+		if top.id == id {
+			return nil
+		}
+		if top.of == 0 || top.of != callerID() && top.of != unknownCaller {
+			return errOtherScope
+		}
+	}
+	if id != 0 {
+		return errUndone
+	}
+	return nil
+}
+
+// innermost is the number of the last savepoint that the server knows of.
+func (t *sharedTx) innermost() int {
+	for i := len(t.points) - 1; i >= 0; i-- {
+		if t.points[i].sent {
+			return t.points[i].id
+		}
+	}
+	return 0
+}
+
+func (t *sharedTx) index(id int) int {
+	for i, p := range t.points {
+		if p.id == id {
+			return i
+		}
+	}
+	return -1
+}
+
+// push opens a savepoint.
+func (t *sharedTx) push(of uintptr) int {
+	t.last++
+	t.points = append(t.points, point{id: t.last, of: of})
+	return t.last
+}
+
+// sendPoints tells the server of savepoints that it does not know of. After an error
+// PostgreSQL would refuse them: then the statement is sent, to be refused itself, or
+// to be a ROLLBACK TO.
+func (t *sharedTx) sendPoints(ctx context.Context) error {
+	if t.failed.err != nil {
+		return nil
+	}
+	for i := range t.points {
+		p := &t.points[i]
+		if p.sent {
+			continue
+		}
+		if err := t.say(ctx, t.words().savepoint+p.name()); err != nil {
+			return err
+		}
+		p.sent = true
+	}
+	return nil
+}
+
+// say sends a statement of the transaction's own.
+func (t *sharedTx) say(ctx context.Context, text string) error {
+	_, err := t.s.ExecContext(ctx, text, nil)
+	return t.settle(err)
+}
+
+// sayBound is say within CommitTimeout, whatever has become of the scope's context.
+func (t *sharedTx) sayBound(text string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.ctx), t.o.CommitTimeout)
+	defer cancel()
+	return t.say(ctx, text)
+}
+
+// savepointWords are the dialect's.
+type savepointWords struct{ savepoint, rollback, release string }
+
+func (t *sharedTx) words() savepointWords {
+	if e := t.s.e; e != nil && e.caps.profile.name == "mssql" {
+		return savepointWords{"SAVE TRANSACTION ", "ROLLBACK TRANSACTION ", ""}
+	}
+	return savepointWords{"SAVEPOINT ", "ROLLBACK TO ", "RELEASE SAVEPOINT "} // as PostgreSQL, MySQL and SQLite have it
+}
+
+// Open implements scope.Tx.
+func (t *sharedTx) Open(ctx context.Context, outer int) (int, error) {
+	if err := t.lock(ctx); err != nil {
+		return 0, err
+	}
+	defer t.unlock()
+	if t.over != nil {
+		return 0, t.over
+	}
+	if why := firstOf(t.doomed, t.failed.err, t.marked.err); why != nil {
+		return 0, &scope.Unexpected{Cause: why}
+	}
+	if err := t.onTop(outer); err != nil {
+		return 0, err
+	}
+	return t.push(0), nil
+}
+
+// Release implements scope.Tx.
+func (t *sharedTx) Release(id int) error {
+	t.seize()
+	defer t.unlock()
+	return t.release(id)
+}
+
+func (t *sharedTx) release(id int) error {
+	i := t.index(id)
+	switch {
+	case t.over != nil:
+		return t.over
+	case t.doomed != nil:
+		return &scope.Unexpected{Cause: t.doomed}
+	case i < 0:
+		return errUndone
+	}
+	why := t.leftOpen(i + 1)
+	if t.failed.err != nil && t.failed.point >= id {
+		why = t.failed.err
+	}
+	if t.marked.err != nil && t.marked.point >= id {
+		why = t.marked.err
+	}
+	if why != nil {
+		return &scope.Unexpected{Cause: firstOf(t.undo(i), why)}
+	}
+	p := t.points[i]
+	t.points = t.points[:i]
+	if w := t.words().release; p.sent && w != "" {
+		return t.sayBound(w + p.name())
+	}
+	return nil
+}
+
+// leftOpen is an error if savepoints from i on are still open, whose owners have not
+// ended them.
+func (t *sharedTx) leftOpen(i int) error {
+	switch {
+	case i >= len(t.points):
+		return nil
+	case t.points[i].of == 0:
+		return errOtherScope
+	}
+	return errLeftOpen
+}
+
+// RollbackTo implements scope.Tx.
+func (t *sharedTx) RollbackTo(id int) error {
+	t.seize()
+	defer t.unlock()
+	if i := t.index(id); i >= 0 && t.over == nil && t.doomed == nil {
+		return t.undo(i)
+	}
+	return nil // it is undone with what is around it
+}
+
+// undo rolls back to a savepoint and ends it. If that fails nobody knows what is
+// left of the transaction: all of it is rolled back.
+func (t *sharedTx) undo(i int) error {
+	p := t.points[i]
+	t.closeRows(p.id)
+	t.points = t.points[:i]
+	if t.failed.point >= p.id {
+		t.failed = setback{}
+	}
+	if t.marked.point >= p.id {
+		t.marked = setback{}
+	}
+	if !p.sent {
+		return nil
+	}
+	w := t.words()
+	err := t.sayBound(w.rollback + p.name())
+	if err == nil && w.release != "" {
+		err = t.sayBound(w.release + p.name())
+	}
+	if err != nil && t.doomed == nil {
+		t.lose(fmt.Errorf("txn: a savepoint could not be rolled back to: %w", err))
+	}
+	return err
+}
+
+// joinedTx is what database/sql gets for a transaction that is begun in a scope: a
+// savepoint, or, where scopes are told to join, nothing.
+type joinedTx struct {
+	s     *session
+	t     *sharedTx
+	id    int // of the savepoint; 0: it joins
+	outer int // of the one around it
+}
+
+// open begins a transaction within the transaction.
+func (t *sharedTx) open(ctx context.Context, s *session, o driver.TxOptions) (*joinedTx, error) {
+	if s.inner {
+		return nil, errTxOpen
+	}
+	if o.Isolation != 0 && o.Isolation != t.o.Isolation {
+		return nil, fmt.Errorf("%w: a transaction begun within it asks for another isolation level", scope.ErrMismatch)
+	}
+	if err := t.lock(ctx); err != nil {
+		return nil, err
+	}
+	defer t.unlock()
+	switch {
+	case t.over != nil:
+		return nil, t.over
+	case s.in.Over():
+		return nil, errCompleted
+	}
+	if why := firstOf(t.doomed, t.failed.err); why != nil {
+		return nil, &scope.Unexpected{Cause: why}
+	}
+	if err := t.onTop(s.point); err != nil {
+		return nil, err
+	}
+	j := &joinedTx{s: s, t: t, outer: s.point}
+	if !t.o.Joins {
+		j.id = t.push(callerID())
+		s.point = j.id
+	}
+	s.inner = true
+	return j, nil
+}
+
+// Commit keeps what was done.
+func (j *joinedTx) Commit() error {
+	j.end()
+	if j.id == 0 {
+		return nil
+	}
+	return j.t.Release(j.id)
+}
+
+// Rollback undoes it, or, where there is no savepoint, makes the scope do so.
+func (j *joinedTx) Rollback() error {
+	j.end()
+	if j.id == 0 {
+		j.t.Mark(errInnerRollback, j.outer)
+		return nil
+	}
+	return j.t.RollbackTo(j.id)
+}
+
+var errInnerRollback = errors.New("txn: a transaction that joined it was rolled back")
+
+func (j *joinedTx) end() { j.s.inner, j.s.point = false, j.outer }

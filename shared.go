@@ -1,0 +1,499 @@
+package akari
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/akaripool/akari/internal/scope"
+)
+
+func init() {
+	scope.Pools.NewOwner = func(pool any) scope.Owner { return &owner{r: &pool.(*Pool).reserve} }
+	scope.Pools.NewTx = func(ctx context.Context, pool any, o scope.Options) scope.Tx { return newShared(ctx, pool.(*Pool), o) }
+	scope.Pools.Budget = func(pool any) *scope.Budget { return &pool.(*Pool).scopes.budget }
+	scope.Pools.Report = func(pool any, e scope.Event) { pool.(*Pool).reportScope(e) }
+}
+
+// wire is a connection that several sessions use, one driver call at a time, rows
+// included.
+type wire struct {
+	p *Pool
+
+	// turn is full while somebody has the wire, and guards all that is not atomic
+	// here and in the transactions on it. It is a channel, so that a wait for it
+	// ends with its context.
+	turn chan struct{}
+
+	s    *session // has the connection, once there is one
+	rows map[*sharedRows]struct{}
+}
+
+func (w *wire) lock(ctx context.Context) error {
+	select {
+	case w.turn <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case w.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// seize waits for the wire for as long as it takes: for a driver's call at most.
+func (w *wire) seize() { w.turn <- struct{}{} }
+
+func (w *wire) unlock() { <-w.turn }
+
+// closeRows closes the rows that are open: all, or those that a driver cannot have
+// open beside what comes next, or those read since a savepoint.
+func (w *wire) closeRows(since int) {
+	all := w.oneResult()
+	for r := range w.rows {
+		if all || r.point >= since {
+			_ = r.shut()
+		}
+	}
+}
+
+func (w *wire) oneResult() bool { return w.s.e != nil && w.s.e.caps.profile.oneResult }
+
+// sharedTx is a transaction of package txn, or, without a transaction, a connection
+// that one of its scopes keeps. Sessions whose context leads to it run their
+// operations on its wire, by the same code as on connections of their own.
+type sharedTx struct {
+	*wire
+	ctx  context.Context // of the scope: its end rolls back
+	o    scope.Options
+	host *sharedTx // the bare one whose connection this transaction uses, nil: it has its own
+
+	holds atomic.Bool // it has a connection (its host, if there is one)
+
+	// Guarded by wire.turn.
+	guest  *sharedTx // of a bare one: the transaction that uses its connection
+	over   error     // it has ended: what later statements are told; nil until then
+	doomed error     // why it can only be rolled back, and takes no more statements
+	failed setback   // PostgreSQL refuses all statements since this one
+	marked setback   // it is to be rolled back, but goes on
+	points []point   // those open, the outermost first
+	last   int       // the number of the last one opened
+	cancel context.CancelFunc
+	stop   func() bool
+	since  int64 // when it got its connection
+}
+
+// setback is an error that a rollback to a savepoint undoes, or to one further
+// out.
+type setback struct {
+	err   error
+	point int
+}
+
+func newShared(ctx context.Context, p *Pool, o scope.Options) *sharedTx {
+	t := &sharedTx{ctx: ctx, o: o}
+	if at := o.Outer.For(p); at != nil {
+		if host, ok := at.Tx.(*sharedTx); ok && host.o.Bare && !at.Over() {
+			t.wire, t.host = host.wire, host
+			return t
+		}
+	}
+	t.wire = &wire{p: p, turn: make(chan struct{}, 1)}
+	t.s = &session{p: p}
+	t.s.of = t
+	return t
+}
+
+var (
+	errCompleted  = fmt.Errorf("%w: a context kept after its scope, or used in a goroutine that outlives it; see txn.Detach", scope.ErrCompleted)
+	errRowsOpen   = fmt.Errorf("%w: rows of a query are open: read them to the end, or close them, before the next statement", scope.ErrBusy)
+	errOtherScope = fmt.Errorf("%w: a scope or transaction nested in this one is open in another goroutine, and would take what is done here with it if it is rolled back", scope.ErrBusy)
+	errInner      = fmt.Errorf("%w: a transaction is open on the connection that the scope keeps: use its context", scope.ErrBusy)
+	errLeftOpen   = errors.New("txn: a transaction begun within it was neither committed nor rolled back")
+	errOwnEnd     = fmt.Errorf("%w: the scope begins and ends its transaction itself, not by a statement's text; use txn.Do with Nested, RequiresNew, or NotSupported", scope.ErrMismatch)
+	errUndone     = fmt.Errorf("%w: it was rolled back with what is around it", scope.ErrCompleted)
+)
+
+// enter begins an operation of a session that has joined. The wire is the session's
+// until leave; the operation is done by the session that enter returns.
+func (t *sharedTx) enter(ctx context.Context, s *session) (*session, error) {
+	if err := s.failed; err != nil {
+		s.failed = nil
+		return nil, err
+	}
+	if err := t.lock(ctx); err != nil {
+		return nil, err
+	}
+	entered := false
+	defer func() { // also if the driver panics
+		if !entered {
+			t.leave()
+		}
+	}()
+	if err := t.ready(ctx, s); err != nil {
+		return nil, err
+	}
+	entered = true
+	t.s.deferred, s.deferred = s.deferred, false
+	t.s.point = s.point
+	return t.s, nil
+}
+
+// ready lets an operation in, and begins what has not begun yet.
+func (t *sharedTx) ready(ctx context.Context, s *session) error {
+	switch {
+	case t.over != nil:
+		return t.over
+	case s.in.Over():
+		return errCompleted
+	case t.doomed != nil:
+		return &scope.Unexpected{Cause: t.doomed}
+	case t.guest != nil:
+		return errInner
+	case len(t.rows) > 0 && t.oneResult():
+		return errRowsOpen
+	}
+	if err := t.onTop(s.point); err != nil {
+		return err
+	}
+	if err := t.begin(ctx); err != nil {
+		return err
+	}
+	return t.sendPoints(ctx)
+}
+
+// leave ends an operation that enter has begun, also one in which the driver has
+// panicked.
+func (t *sharedTx) leave() {
+	if t.s.ended && t.doomed == nil {
+		t.lose(errPanicked)
+	}
+	t.unlock()
+}
+
+// begin borrows the connection, within the context of the operation that needs it
+// first, and begins the transaction. The driver gets a context that has the scope's
+// values and does not end with it: pgx and lib/pq would send no COMMIT and no
+// ROLLBACK otherwise.
+func (t *sharedTx) begin(ctx context.Context) error {
+	if t.holds.Load() {
+		return nil
+	}
+	if h := t.host; h != nil {
+		switch {
+		case h.guest != nil:
+			return errInner
+		case h.doomed != nil:
+			return &scope.Unexpected{Cause: h.doomed}
+		}
+		if err := h.begin(ctx); err != nil {
+			return err
+		}
+		h.guest = t
+	}
+	s := t.s
+	if _, err := s.bind(ctx); err != nil {
+		t.letGo()
+		return err
+	}
+	if !t.o.Bare {
+		base, cancel := context.WithCancel(context.WithoutCancel(t.ctx))
+		t.cancel = cancel
+		stop := func() bool { return true }
+		if ctx.Done() != nil {
+			stop = context.AfterFunc(ctx, cancel)
+		}
+		_, err := s.BeginTx(base, t.o.TxOptions)
+		if !stop() && err == nil {
+			_ = (*transaction)(s).Rollback()
+			err = context.Cause(ctx)
+		}
+		if err != nil {
+			t.letGo()
+			if ctx.Err() != nil {
+				err = context.Cause(ctx)
+			}
+			return notBadConn(err)
+		}
+		s.e.task.of(t.o.Owner.(*owner))
+	}
+	t.holds.Store(true)
+	t.since = t.p.now()
+	if t.ctx.Done() != nil {
+		t.stop = context.AfterFunc(t.ctx, t.expire)
+	}
+	return nil
+}
+
+// letGo gives the connection back, or to the host.
+func (t *sharedTx) letGo() {
+	if t.stop != nil {
+		t.stop()
+	}
+	if t.cancel != nil {
+		t.cancel()
+	}
+	t.stop, t.cancel = nil, nil
+	if t.host != nil {
+		if t.host.guest == t {
+			t.host.guest = nil
+		}
+	} else {
+		t.s.unbind()
+		t.s.ended = false
+	}
+	t.holds.Store(false)
+}
+
+// expire is called when the context of the scope has ended: the connection goes
+// back at once, or when the statement that runs has ended.
+func (t *sharedTx) expire() {
+	t.seize()
+	defer t.unlock()
+	if t.over == nil && t.holds.Load() {
+		_ = t.rollback()
+		t.over = t.ended()
+	}
+}
+
+// ended is what is said once the scope's context has ended.
+func (t *sharedTx) ended() error {
+	return fmt.Errorf("txn: the transaction was rolled back when its time or its context ended: %w", context.Cause(t.ctx))
+}
+
+// lose gives up a transaction that the server has undone, or that is gone with its
+// connection.
+func (t *sharedTx) lose(why error) {
+	t.doomed = why
+	if t.holds.Load() {
+		_ = t.rollback()
+	}
+}
+
+// rollback ends the transaction at the server and gives the connection back. A
+// connection that does not obey is closed.
+func (t *sharedTx) rollback() error {
+	t.closeRows(0)
+	s := t.s
+	var err error
+	if s.tx != nil && s.e != nil && s.e.broken == nil {
+		bound := t.bound()
+		err = (*transaction)(s).Rollback()
+		bound()
+		if err != nil && s.e != nil && s.e.broken == nil {
+			s.e.broken = err
+		}
+	}
+	t.letGo()
+	return notBadConn(err)
+}
+
+// bound lets the driver's call that follows take CommitTimeout and no longer.
+func (t *sharedTx) bound() (done func()) {
+	if t.cancel == nil {
+		return func() {}
+	}
+	timer := time.AfterFunc(t.o.CommitTimeout, t.cancel)
+	return func() { timer.Stop() }
+}
+
+// settle takes down how an operation has ended, and makes its error one that
+// database/sql does not take for a reason to run the statement again, outside of
+// the transaction.
+func (t *sharedTx) settle(err error) error {
+	if err == driver.ErrSkip {
+		return err
+	}
+	s := t.s
+	e := s.e
+	switch {
+	case s.ended || e == nil:
+		t.lose(firstOf(err, errPanicked))
+		return notBadConn(err)
+	case e.broken != nil:
+		t.lose(firstOf(err, e.broken))
+		return notBadConn(err)
+	case e.probes.closed != nil && e.probes.closed():
+		e.broken = firstOf(err, errClosedByDriver)
+		t.lose(e.broken)
+		return notBadConn(err)
+	case t.o.Bare:
+		return notBadConn(err)
+	case err == nil:
+		if t.failed.err != nil && !e.failedTx() {
+			t.failed = setback{}
+		}
+		if e.outsideTx() {
+			t.lose(errEndedInside)
+		}
+		return nil
+	}
+	switch t.p.undone(e, err) {
+	case allUndone:
+		t.lose(err)
+	case untilRollback:
+		if t.failed.err == nil {
+			t.failed = setback{err, t.innermost()}
+		}
+	}
+	return notBadConn(err)
+}
+
+var errEndedInside = fmt.Errorf("%w: something in it has ended the transaction (MySQL commits before DDL): what was done before is committed, or lost, already", scope.ErrCompleted)
+
+func firstOf(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Begin implements scope.Tx.
+func (t *sharedTx) Begin(ctx context.Context) error {
+	if err := t.lock(ctx); err != nil {
+		return err
+	}
+	defer t.unlock()
+	if t.over != nil {
+		return t.over
+	}
+	return t.begin(ctx)
+}
+
+// Begun implements scope.Tx.
+func (t *sharedTx) Begun() bool { return t.holds.Load() }
+
+// Held implements scope.Tx.
+func (t *sharedTx) Held() time.Duration {
+	t.seize()
+	defer t.unlock()
+	if t.since == 0 {
+		return 0
+	}
+	return time.Duration(t.p.now() - t.since)
+}
+
+// Mark implements scope.Tx.
+func (t *sharedTx) Mark(why error, point int) {
+	t.seize()
+	defer t.unlock()
+	if t.marked.err == nil {
+		t.marked = setback{why, point}
+	}
+}
+
+// Doomed implements scope.Tx.
+func (t *sharedTx) Doomed() error {
+	t.seize()
+	defer t.unlock()
+	return firstOf(t.doomed, t.failed.err, t.marked.err)
+}
+
+// Commit implements scope.Tx.
+func (t *sharedTx) Commit(ctx context.Context) (sent bool, err error) {
+	t.seize()
+	defer t.unlock()
+	if t.over != nil {
+		return false, t.over
+	}
+	if len(t.points) > 0 && t.doomed == nil {
+		t.doomed = t.leftOpen(0)
+	}
+	if why := firstOf(t.doomed, t.failed.err, t.marked.err); why != nil {
+		t.end()
+		return false, &scope.Unexpected{Cause: why}
+	}
+	if ctx.Err() != nil && t.holds.Load() {
+		t.end()
+		return false, fmt.Errorf("txn: the transaction was rolled back, as its context ended before the COMMIT: %w", context.Cause(ctx))
+	}
+	t.over = errCompleted
+	if !t.holds.Load() {
+		return false, nil
+	}
+	if t.o.Bare {
+		t.closeRows(0)
+		t.letGo()
+		return false, nil
+	}
+	t.closeRows(0)
+	bound := t.bound()
+	err = (*transaction)(t.s).Commit()
+	bound()
+	if err != nil && !errors.Is(err, ErrOutcomeUnknown) && !wasRefused(err) && t.s.e != nil && !t.s.e.inTx {
+		err = &scope.Unexpected{Cause: err} // pgx: the server has answered ROLLBACK
+	}
+	t.letGo()
+	return true, notBadConn(err)
+}
+
+// Rollback implements scope.Tx.
+func (t *sharedTx) Rollback() error {
+	t.seize()
+	defer t.unlock()
+	if t.over != nil {
+		return nil
+	}
+	return t.end()
+}
+
+// end rolls back, if there is something to roll back.
+func (t *sharedTx) end() (err error) {
+	t.over = errCompleted
+	if t.holds.Load() {
+		err = t.rollback()
+	}
+	return err
+}
+
+// lostInTx keeps driver.ErrBadConn from database/sql, which would run the statement
+// again on another connection.
+type lostInTx struct{ cause error }
+
+func (e *lostInTx) Error() string {
+	return "txn: the transaction is lost with its connection: " + e.cause.Error()
+}
+
+func notBadConn(err error) error {
+	if err == nil || !isBadConn(err) {
+		return err
+	}
+	return &lostInTx{err}
+}
+
+// sharedStmt is a driver's own statement, lib/pq's COPY, in a shared transaction.
+type sharedStmt struct {
+	driver.Stmt
+	t *sharedTx
+}
+
+// ExecContext executes the statement when it is its turn.
+func (st *sharedStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	if err := st.t.lock(ctx); err != nil {
+		return nil, err
+	}
+	defer st.t.unlock()
+	if !st.t.holds.Load() {
+		return nil, firstOf(st.t.over, st.t.doomed, errCompleted)
+	}
+	res, err := execPrepared(ctx, st.Stmt, args)
+	return res, st.t.settle(err)
+}
+
+// Close closes the statement when it is its turn, unless it went with the
+// transaction.
+func (st *sharedStmt) Close() error {
+	st.t.seize()
+	defer st.t.unlock()
+	if !st.t.holds.Load() {
+		return nil
+	}
+	return st.t.settle(st.Stmt.Close())
+}

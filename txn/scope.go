@@ -1,0 +1,372 @@
+package txn
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/akaripool/akari"
+	"github.com/akaripool/akari/internal/scope"
+)
+
+// role is what a scope is to its transaction.
+type role uint8
+
+const (
+	outside role = iota // it has none
+	owner               // it has begun it
+	nested              // it has a savepoint in it
+	joined              // it is a part of what is around it
+)
+
+// Scope is what Begin returns.
+type Scope struct {
+	pool    *akari.Pool
+	o       options
+	role    role
+	t       *transaction // nil for one outside
+	frame   *scope.Frame
+	outer   *scope.Frame    // the one of the pool around it, nil if it is the outermost
+	caller  context.Context // that it was entered with
+	ctx     context.Context // that its function gets, but for the frame
+	cancel  context.CancelFunc
+	attempt int
+	began   time.Time
+	from    uintptr // the function that has called Begin
+
+	mu    sync.Mutex // guards what follows; nothing else is taken while it is held
+	mark  error      // SetRollbackOnly's cause
+	ended bool
+
+	kept    bool          // what its function did is kept, or will be if what is around it is
+	outcome scope.Outcome // of an owner that has ended
+}
+
+// transaction is what the scopes of one transaction have in common.
+type transaction struct {
+	tx    scope.Tx
+	root  *Scope
+	hooks hooks
+}
+
+// enter opens a scope.
+func enter(ctx context.Context, pool *akari.Pool, o *options, attempt int) (*Scope, context.Context, error) {
+	if err := check(ctx, pool); err != nil {
+		return nil, nil, err
+	}
+	s := &Scope{pool: pool, o: *o, caller: ctx, attempt: attempt, began: time.Now()}
+	s.frame = &scope.Frame{Pool: pool, Scope: s, Outer: scope.Of(ctx)}
+	s.outer = s.frame.Outer.For(pool)
+	if s.outer != nil {
+		if s.outer.Over() {
+			return nil, nil, o.named(fmt.Errorf("%w: its context is used to enter another; see Detach", ErrCompleted))
+		}
+		s.frame.Owner = s.outer.Owner
+	} else {
+		s.frame.Owner = scope.Pools.NewOwner(pool)
+	}
+	if err := s.choose(); err != nil {
+		return nil, nil, o.named(err)
+	}
+	s.ctx, s.cancel = o.within(ctx)
+	if err := s.open(); err != nil {
+		s.close()
+		return nil, nil, o.named(err)
+	}
+	return s, scope.With(s.ctx, s.frame), nil
+}
+
+// around is the transaction of the scope around, nil if there is none.
+func (s *Scope) around() *transaction {
+	if s.outer == nil {
+		return nil
+	}
+	return s.outer.Scope.(*Scope).t
+}
+
+// choose finds out what the scope is to be.
+func (s *Scope) choose() error {
+	t := s.around()
+	switch p := s.o.propagation; {
+	case p == RequiresNew, t == nil && (p == Required || p == Nested):
+		s.role = owner
+		return nil
+	case p == NotSupported, t == nil && (p == Supports || p == Never):
+		return nil
+	case p == Never:
+		return ErrTxExists
+	case t == nil:
+		return ErrNoTx
+	case p == Nested:
+		s.role = nested
+	default:
+		s.role = joined
+	}
+	s.t = t
+	if s.o.retry != nil {
+		return errRetryHere
+	}
+	return s.fits(&t.root.o)
+}
+
+// fits makes sure that the transaction there is, is what the scope asks for.
+func (s *Scope) fits(has *options) error {
+	switch {
+	case s.o.lenient:
+	case s.o.isolation != sql.LevelDefault && s.o.isolation != has.isolation:
+		return fmt.Errorf("%w: the scope asks for isolation %v, the transaction that it would join has %v; see Lenient, RequiresNew", ErrIncompatible, s.o.isolation, has.isolation)
+	case has.readOnly && !s.o.readOnly:
+		return fmt.Errorf("%w: the scope is not ReadOnly, the transaction that it would join is; see Lenient, RequiresNew", ErrIncompatible)
+	}
+	return nil
+}
+
+// open makes the frame what the role says.
+func (s *Scope) open() (err error) {
+	f := s.frame
+	switch s.role {
+	case outside:
+		if s.outer != nil && s.around() == nil {
+			f.Tx, f.Point = s.outer.Tx, s.outer.Point // a connection that Bind keeps
+		}
+	case owner:
+		f.Tx = scope.Pools.NewTx(s.ctx, s.pool, scope.Options{
+			TxOptions:     driver.TxOptions{Isolation: driver.IsolationLevel(s.o.isolation), ReadOnly: s.o.readOnly},
+			Outer:         f.Outer,
+			Owner:         f.Owner,
+			Joins:         s.o.joinBegin,
+			CommitTimeout: s.o.commitTimeout,
+		})
+		s.t = &transaction{tx: f.Tx, root: s}
+		s.report(scope.Begun, nil)
+		if s.o.eager {
+			if err := f.Tx.Begin(s.ctx); err != nil {
+				s.outcome = scope.RolledBack
+				s.report(scope.Ended, err)
+				return err
+			}
+		}
+		return nil
+	case nested:
+		f.Tx = s.t.tx
+		if f.Point, err = f.Tx.Open(s.ctx, s.outer.Point); err != nil {
+			return err
+		}
+	case joined:
+		f.Tx, f.Point = s.t.tx, s.outer.Point
+	}
+	if s.role == outside && s.around() != nil {
+		s.report(scope.Suspended, nil)
+	} else {
+		s.report(scope.Joined, nil)
+	}
+	return nil
+}
+
+// leave closes the scope when its function has returned err, or did not return.
+func (s *Scope) leave(err error, panicked bool) error {
+	s.mu.Lock()
+	if s.ended {
+		s.mu.Unlock()
+		return withCause(err, ErrCompleted)
+	}
+	s.ended = true
+	mark := s.mark
+	s.mu.Unlock()
+	defer s.close()
+	commit := !panicked && s.o.commits(err)
+	switch s.role {
+	case owner:
+		return s.leaveOwner(err, commit, mark)
+	case nested:
+		return s.leaveNested(err, commit, mark)
+	case joined:
+		return s.leaveJoined(err, commit, mark)
+	}
+	s.kept = true
+	return err
+}
+
+// close is the end of the scope: its context leads nowhere from now on.
+func (s *Scope) close() {
+	s.frame.End()
+	if s.cancel != nil {
+		s.cancel()
+	}
+	if s.outer == nil {
+		s.report(scope.TaskDone, nil)
+	}
+}
+
+func (s *Scope) leaveJoined(err error, commit bool, mark error) error {
+	s.frame.End()
+	s.kept = true
+	switch {
+	case mark != nil:
+		s.t.tx.Mark(mark, s.frame.Point)
+		s.kept = false
+	case !commit && !s.o.softJoin:
+		s.t.tx.Mark(err, s.frame.Point)
+		s.kept = false
+	case err == nil && s.o.failEarly:
+		if why := s.t.tx.Doomed(); why != nil {
+			s.kept = false
+			return s.o.named(&scope.Unexpected{Cause: why})
+		}
+	}
+	return err
+}
+
+func (s *Scope) leaveNested(err error, commit bool, mark error) error {
+	s.frame.End()
+	point := s.frame.Point
+	var dead error
+	if commit && s.ctx.Err() != nil {
+		dead = context.Cause(s.ctx)
+	}
+	if !commit || mark != nil || dead != nil {
+		failed := s.t.tx.RollbackTo(point)
+		s.t.hooks.undone(point, firstError(err, mark, dead))
+		return s.o.named(withCause(withCause(err, dead), failed))
+	}
+	released := s.t.tx.Release(point)
+	if released != nil {
+		s.t.hooks.undone(point, released)
+		return s.o.named(withCause(err, released))
+	}
+	s.kept = true
+	return err
+}
+
+func (s *Scope) leaveOwner(err error, commit bool, mark error) error {
+	t, tx := s.t, s.t.tx
+	settled := false
+	defer func() {
+		if !settled { // a hook panicked
+			s.frame.End()
+			s.rollBack(errPanicked)
+		}
+	}()
+	cause := firstError(err, mark)
+	if commit && mark == nil {
+		if tx.Doomed() == nil {
+			if failed := t.hooks.beforeCommit(scope.With(s.ctx, s.frame)); failed != nil {
+				settled = true
+				s.frame.End()
+				return s.o.named(withCause(withCause(err, failed), s.rollBack(failed)))
+			}
+		}
+		settled = true
+		s.frame.End()
+		return s.commit(err)
+	}
+	settled = true
+	s.frame.End()
+	return s.o.named(withCause(s.timely(err), s.rollBack(cause)))
+}
+
+// commit ends the transaction of a function that has returned nil, or an error that
+// commits.
+func (s *Scope) commit(err error) error {
+	tx := s.t.tx
+	sent, failed := tx.Commit(s.ctx)
+	switch {
+	case failed == nil && sent:
+		s.outcome = scope.Committed
+	case failed == nil:
+		s.outcome = scope.Empty
+	case errors.Is(failed, ErrCommitUnknown):
+		s.outcome = scope.Unknown
+	case s.ctx.Err() != nil:
+		s.outcome = scope.TimedOut
+	default:
+		s.outcome = scope.Lost
+	}
+	s.report(scope.Ended, failed)
+	if failed != nil {
+		return s.o.named(withCause(withCause(err, failed), s.t.hooks.after(s.after(), s.status(), failed)))
+	}
+	s.kept = true
+	return s.o.named(withCause(err, s.t.hooks.after(s.after(), StatusCommitted, nil)))
+}
+
+// rollBack ends the transaction of a function whose work is not to be kept.
+func (s *Scope) rollBack(cause error) error {
+	failed := s.t.tx.Rollback()
+	s.outcome = scope.RolledBack
+	if s.ctx.Err() != nil {
+		s.outcome = scope.TimedOut
+	}
+	s.report(scope.Ended, cause)
+	return withCause(failed, s.t.hooks.after(s.after(), s.status(), cause))
+}
+
+// timely adds that the scope's own time has passed, which database/sql does not
+// tell apart from other ends of a context.
+func (s *Scope) timely(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) && s.ctx.Err() != nil && context.Cause(s.ctx) == ErrTimeout {
+		return withCause(err, ErrTimeout)
+	}
+	return err
+}
+
+// clean reports whether the transaction is certain to have left nothing behind.
+func (s *Scope) clean() bool {
+	return s.role == owner && s.outcome != scope.Unknown && s.outcome != scope.Committed
+}
+
+func (s *Scope) status() Status {
+	switch s.outcome {
+	case scope.Committed, scope.Empty:
+		return StatusCommitted
+	case scope.Unknown:
+		return StatusUnknown
+	}
+	return StatusRolledBack
+}
+
+// after is the context for what follows the end of the transaction: the caller's,
+// without a transaction, not even one that this one was beside.
+func (s *Scope) after() context.Context {
+	if s.around() == nil {
+		return s.caller
+	}
+	return scope.With(s.caller, &scope.Frame{Pool: s.pool, Owner: s.frame.Owner, Scope: &Scope{pool: s.pool}, Outer: s.frame.Outer})
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// report tells the pool, for its log, trace and counters.
+func (s *Scope) report(what scope.Kind, err error) {
+	e := scope.Event{
+		Kind: what, Name: s.o.name, Propagation: s.o.propagation.String(), Isolation: s.o.isolation.String(), ReadOnly: s.o.readOnly,
+		Depth: s.depth(), Attempt: s.attempt, Outcome: s.outcome, Err: err,
+	}
+	switch what {
+	case scope.Ended:
+		e.Took, e.Held = time.Since(s.began), s.t.tx.Held()
+	case scope.TaskDone:
+		e.Took, e.Connections = time.Since(s.began), s.frame.Owner.Most()
+	}
+	scope.Pools.Report(s.pool, e)
+}
+
+// depth is how many scopes of the pool there are, this one included.
+func (s *Scope) depth() int {
+	n := 1
+	for f := s.outer; f != nil; f = f.Outer.For(s.pool) {
+		n++
+	}
+	return n
+}
