@@ -96,7 +96,7 @@
 //
 //	BEGIN, BEGIN READ ONLY
 //	COMMIT, ROLLBACK     nothing where there is no transaction
-//	SAVEPOINT name, ROLLBACK TO name, RELEASE name
+//	SAVEPOINT name, ROLLBACK TO [SAVEPOINT] name, RELEASE [SAVEPOINT] name
 //
 // The errors 08xxx, 57P01, 57P02, 57P05 and 25P03, and the numbers 1053, 1927,
 // 3169 and 4031, end the connection, as they do at the real servers. For code

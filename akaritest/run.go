@@ -211,7 +211,8 @@ func (c *conn) doTransaction(v verb, o *operands) error {
 	return c.doSavepoint(v, o)
 }
 
-// doSavepoint executes SAVEPOINT name, ROLLBACK TO name and RELEASE name.
+// doSavepoint executes SAVEPOINT name, ROLLBACK TO [SAVEPOINT] name and RELEASE
+// [SAVEPOINT] name.
 func (c *conn) doSavepoint(v verb, o *operands) error {
 	t := c.session.tx
 	if t == nil {
@@ -222,6 +223,9 @@ func (c *conn) doSavepoint(v verb, o *operands) error {
 		if !strings.EqualFold(name, "TO") {
 			return c.server.fail(badStatement, "ROLLBACK %s: only ROLLBACK TO is known", name)
 		}
+		name, err = o.word()
+	}
+	if v != savepointVerb && strings.EqualFold(name, "SAVEPOINT") { // a word that may be left out
 		name, err = o.word()
 	}
 	if err != nil {
