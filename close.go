@@ -142,6 +142,8 @@ func (p *Pool) giveBack(e *entry) {
 	e.used.add(held)
 	e.uses.add(1)
 	e.task.over()
+	seat := e.seat
+	e.seat.o = nil
 	e.settleTables(p, true)
 	if e.moved {
 		e.stmts.discardAll()
@@ -167,6 +169,9 @@ func (p *Pool) giveBack(e *entry) {
 	default:
 		p.bag.Return(&e.item, now)
 		p.afterReturn(e)
+	}
+	if seat.o != nil {
+		p.reserve.give(seat)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+
+	"github.com/akaripool/akari/internal/scope"
 )
 
 // Conn is a connection borrowed with Acquire, for those who want the driver's
@@ -27,20 +29,27 @@ const (
 
 // Acquire borrows a connection. It waits for one as long as
 // Config.ConnectionTimeout and ctx allow; what it returns then is an
-// [*AcquireError].
+// [*AcquireError]. In a scope of package txn it is another one than the
+// transaction's, and counts as one of the task's.
 func (p *Pool) Acquire(ctx context.Context) (c *Conn, err error) {
 	// Short enough to be inlined, so that the Conn of a caller that keeps it to
 	// itself is on its stack.
-	e, err := p.acquireFor(ctx)
+	e, err := p.acquireConn(ctx)
 	if err == nil {
 		c = &Conn{p: p, e: e}
 	}
 	return c, err
 }
 
-// acquireFor is acquire, but for a context that has ended.
-func (p *Pool) acquireFor(ctx context.Context) (*entry, error) {
+// acquireConn is acquire, but for a context that has ended, or is in a scope.
+func (p *Pool) acquireConn(ctx context.Context) (*entry, error) {
 	if err := ctx.Err(); err != nil {
+		return nil, p.sentAway(&budget{ctx: ctx}, err)
+	}
+	if f := scope.For(ctx, p); f != nil {
+		return p.acquireInScope(ctx, f, gripLoose)
+	}
+	if err := p.strays(ctx); err != nil {
 		return nil, p.sentAway(&budget{ctx: ctx}, err)
 	}
 	return p.acquire(ctx, gripLoose)

@@ -74,6 +74,7 @@ type entry struct {
 	// Below: the holder's own.
 
 	lastReset int64               // when the driver's ResetSession was called last
+	seat      seat                // of the task it is lent to, if that is known
 	suspect   bool                // ask the server before the next loan
 	changed   sessionstate.Effect // what the borrower may have changed in the session
 	inTx      bool                // a transaction is open, begun through the driver or by text

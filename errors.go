@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/akaripool/akari/internal/scope"
 )
 
 // Errors to test for with errors.Is. All but ErrOutcomeUnknown and ErrReleased
@@ -52,7 +54,8 @@ type AcquireError struct {
 	PoolName string
 
 	// Reason is one of the sentinels above, context.DeadlineExceeded,
-	// context.Canceled, or the error with which the driver's ResetSession (a
+	// context.Canceled, an error that is txn.ErrNestingLimit or
+	// txn.ErrOutsideScope, or the error with which the driver's ResetSession (a
 	// hook in it, with pgx) refuses the caller.
 	Reason error
 
@@ -91,6 +94,8 @@ func (e *AcquireError) Error() string {
 		switch {
 		case e.Timeout():
 			fmt.Fprintf(&b, "request timed out after %dms", e.Waited.Milliseconds())
+		case errors.Is(e.Reason, scope.ErrNesting), errors.Is(e.Reason, scope.ErrOutside):
+			b.WriteString(e.Reason.Error())
 		case isContext(e.Reason):
 			fmt.Fprintf(&b, "request was cancelled after %dms", e.Waited.Milliseconds())
 		default:

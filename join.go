@@ -27,36 +27,42 @@ func (p *Pool) useOf(ctx context.Context) use {
 	return u
 }
 
-// borrow borrows a connection of the session's own. For one in a scope it is counted
-// as its task's.
+// borrow borrows a connection for the session.
 func (s *session) borrow(ctx context.Context) (*entry, error) {
-	var c claim
-	var around *scope.Frame
 	switch {
 	case s.of != nil:
-		c.o, _ = s.of.o.Owner.(*owner)
-		around = s.of.o.Outer
-	case s.in == nil:
-		return s.p.acquire(ctx, gripFirm)
-	case s.in.Over():
+		return s.p.acquireFor(ctx, claim{o: s.of.o.Owner.(*owner)}, s.of.o.Outer, gripFirm)
+	case s.in != nil:
+		return s.p.acquireInScope(ctx, s.in, gripFirm)
+	}
+	if err := s.p.strays(s.ctx); err != nil {
+		return nil, s.p.sentAway(&budget{ctx: ctx}, err)
+	}
+	return s.p.acquire(ctx, gripFirm)
+}
+
+// acquireInScope lends a connection for use beside the transaction of a scope.
+func (p *Pool) acquireInScope(ctx context.Context, in *scope.Frame, g grip) (*entry, error) {
+	if in.Over() {
 		return nil, errCompleted
-	default:
-		c.o, _ = s.in.Owner.(*owner)
-		c.last = true
-		around = s.in
 	}
-	c.depth = 1 + s.p.heldFrom(around)
-	b := budget{ctx: ctx, now: s.p.now()}
-	seat, err := s.p.reserve.take(&b, s.p, &c)
+	return p.acquireFor(ctx, claim{o: in.Owner.(*owner), last: true}, in, g)
+}
+
+// acquireFor lends a connection to a task, which has the scopes from around outwards.
+func (p *Pool) acquireFor(ctx context.Context, c claim, around *scope.Frame, g grip) (*entry, error) {
+	c.depth = 1 + p.heldFrom(around)
+	b := budget{ctx: ctx, now: p.now()}
+	seat, err := p.reserve.take(&b, p, c)
 	if err != nil {
-		return nil, s.p.sentAway(&b, err)
+		return nil, p.sentAway(&b, err)
 	}
-	e, err := s.p.acquireWithin(&b, gripFirm)
+	e, err := p.acquireWithin(&b, g)
 	if err != nil {
-		s.p.reserve.give(seat)
+		p.reserve.give(seat)
 		return nil, err
 	}
-	s.seat = seat
+	e.seat = seat
 	return e, nil
 }
 

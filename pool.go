@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/akaripool/akari/internal/bag"
-	"github.com/akaripool/akari/internal/scope"
 )
 
 // Pool is a pool of connections to one database. All its methods may be called
@@ -397,8 +396,6 @@ func (p *Pool) sentAway(b *budget, why error) error {
 		err.Reason, err.Detail = ErrPoolLock, locked.detail
 	case why == bag.ErrTimeout || why == ErrAcquireTimeout:
 		err.Reason = ErrAcquireTimeout
-	case errors.Is(why, scope.ErrNesting):
-		b.waited = false
 	case why == bag.ErrClosed:
 		err.Reason = ErrPoolClosed
 	case why == bag.ErrFull:

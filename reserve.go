@@ -73,9 +73,9 @@ type seat struct {
 }
 
 // take waits until the task may have a connection.
-func (r *reserve) take(b *budget, p *Pool, c *claim) (seat, error) {
+func (r *reserve) take(b *budget, p *Pool, c claim) (seat, error) {
 	r.mu.Lock()
-	v, err := r.judge(c)
+	v, err := r.judge(&c)
 	switch {
 	case r.closed != nil:
 		v, err = refused, r.closed
@@ -87,22 +87,22 @@ func (r *reserve) take(b *budget, p *Pool, c *claim) (seat, error) {
 	}
 	switch v {
 	case granted:
-		r.grant(c)
+		r.grant(&c)
 	case deferred:
-		c.ready = make(chan error, 1)
-		r.queue(c)
+		waits := c // only now in memory of its own
+		waits.ready = make(chan error, 1)
+		r.queue(&waits)
+		r.mu.Unlock()
+		return r.wait(b, p, &waits)
 	}
 	r.mu.Unlock()
-	if v == deferred {
-		err = r.wait(b, p, c)
-	}
 	if err != nil {
 		return seat{}, err
 	}
 	return seat{c.o, c.full}, nil
 }
 
-func (r *reserve) wait(b *budget, p *Pool, c *claim) error {
+func (r *reserve) wait(b *budget, p *Pool, c *claim) (seat, error) {
 	b.start(p)
 	b.waited = true
 	var late <-chan time.Time
@@ -115,7 +115,7 @@ func (r *reserve) wait(b *budget, p *Pool, c *claim) error {
 	select {
 	case err = <-c.ready:
 		b.look(p)
-		return err
+		return c.seat(err)
 	case <-b.ctx.Done():
 		err = b.ctx.Err()
 	case <-late:
@@ -125,12 +125,20 @@ func (r *reserve) wait(b *budget, p *Pool, c *claim) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if c.place == nil { // settled at the last moment
-		return <-c.ready
+		return c.seat(<-c.ready)
 	}
 	r.unqueue(c)
 	_, perTask := r.limits()
 	b.detail = fmt.Sprintf("transactions hold %d connections, and what is left is kept for those that need another one (Config.MaxConnectionsPerTask is %d)", r.used, perTask)
-	return err
+	return seat{}, err
+}
+
+// seat is what has become of a claim that waited.
+func (c *claim) seat(err error) (seat, error) {
+	if err != nil {
+		return seat{}, err
+	}
+	return seat{c.o, c.full}, nil
 }
 
 // give takes a seat back, and grants what the rule allows now.

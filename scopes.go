@@ -1,8 +1,12 @@
 package akari
 
 import (
+	"context"
+	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,12 +20,44 @@ type scopes struct {
 
 	committed, empty, rolledBack, lost, timedOut, unknown atomic.Int64
 
+	inside sync.Map // of goroutines that are in the function of a scope to how many; with Config.StrictContext
+
 	begun, retried, suspended atomic.Int64
 	tasks                     [maxTaskConnections + 1]atomic.Int64
 }
 
 // maxTaskConnections is how far Stats.TaskConnections tells numbers apart.
 const maxTaskConnections = 4
+
+// enterScope notes that the calling goroutine is in the function of a scope.
+func (p *Pool) enterScope() uintptr {
+	c := callerID()
+	if !p.cfg.StrictContext || c == unknownCaller {
+		return unknownCaller
+	}
+	n, _ := p.scopes.inside.LoadOrStore(c, new(atomic.Int32))
+	n.(*atomic.Int32).Add(1)
+	return c
+}
+
+// leaveScope notes that it is not any more. A scope may be left by another goroutine.
+func (p *Pool) leaveScope(c uintptr) {
+	if n, ok := p.scopes.inside.Load(c); ok && n.(*atomic.Int32).Add(-1) <= 0 {
+		p.scopes.inside.Delete(c)
+	}
+}
+
+// strays returns an error for a caller whose goroutine is in a scope and whose
+// context is not.
+func (p *Pool) strays(ctx context.Context) error {
+	if !p.cfg.StrictContext || scope.Detached(ctx) {
+		return nil
+	}
+	if n, ok := p.scopes.inside.Load(callerID()); ok && n.(*atomic.Int32).Load() > 0 {
+		return fmt.Errorf("%w: pass on the context that the function was given, or take it out of the scope with txn.Detach", scope.ErrOutside)
+	}
+	return nil
+}
 
 // TransactionEvent tells of a transaction of package txn.
 type TransactionEvent struct {
@@ -47,21 +83,21 @@ func (p *Pool) reportScope(e scope.Event) {
 	switch e.Kind {
 	case scope.Begun:
 		n.begun.Add(1)
-		p.logScope("Creating new transaction with name ["+e.Name+"]: "+describeScope(e), e)
+		p.logScope("Creating new transaction with name [", &e)
 		fire(p, p.cfg.Trace.TransactionBegun, func() TransactionEvent { return p.transactionEvent(e) })
 	case scope.Joined:
-		p.logScope("Participating in existing transaction with name ["+e.Name+"]: "+describeScope(e), e)
+		p.logScope("Participating in existing transaction with name [", &e)
 	case scope.Suspended:
 		n.suspended.Add(1)
-		p.logScope("Suspending current transaction, with name ["+e.Name+"]: "+describeScope(e), e)
+		p.logScope("Suspending current transaction, creating scope with name [", &e)
 	case scope.Retried:
 		n.retried.Add(1)
-		p.logScope("Transaction with name ["+e.Name+"] is tried again", e)
+		p.logScope("Trying once more the transaction with name [", &e)
 	case scope.TaskDone:
 		n.tasks[min(e.Connections, maxTaskConnections)].Add(1)
 	case scope.Ended:
 		n.outcome(e.Outcome).Add(1)
-		p.logScope("Transaction with name ["+e.Name+"] "+e.Outcome.String(), e)
+		p.logScope("Completed transaction with name [", &e)
 		fire(p, p.cfg.Trace.TransactionEnded, func() TransactionEvent { return p.transactionEvent(e) })
 	}
 }
@@ -82,20 +118,24 @@ func (n *scopes) outcome(o scope.Outcome) *atomic.Int64 {
 	return &n.unknown
 }
 
-// describeScope says it as Spring does.
-func describeScope(e scope.Event) string {
-	words := []string{e.Propagation, "ISOLATION_" + strings.ToUpper(strings.ReplaceAll(e.Isolation, " ", "_"))}
-	if e.ReadOnly {
-		words = append(words, "readOnly")
+// logScope says it as Spring does.
+func (p *Pool) logScope(what string, e *scope.Event) {
+	if !p.cfg.Logger.Enabled(context.Background(), slog.LevelDebug) {
+		return
 	}
-	return strings.Join(words, ",")
-}
-
-func (p *Pool) logScope(text string, e scope.Event) {
-	attrs := make([]slog.Attr, 0, 4)
-	attrs = append(attrs, slog.Int("attempt", e.Attempt))
-	if e.Kind == scope.Ended {
+	text := what + e.Name + "]: "
+	attrs := []slog.Attr{slog.Int("attempt", e.Attempt)}
+	switch e.Kind {
+	case scope.Ended:
+		text += e.Outcome.String()
 		attrs = append(attrs, slog.Duration("took", e.Took), slog.Duration("held", e.Held))
+	case scope.Retried:
+		text += "attempt " + strconv.Itoa(e.Attempt)
+	default:
+		text += e.Propagation + ",ISOLATION_" + strings.ToUpper(strings.ReplaceAll(e.Isolation, " ", "_"))
+		if e.ReadOnly {
+			text += ",readOnly"
+		}
 	}
 	if e.Err != nil {
 		attrs = append(attrs, slog.Any("error", p.secrets.mask(e.Err)))

@@ -27,7 +27,6 @@ type session struct {
 	opCtx context.Context // of the last operation
 
 	e        *entry // borrowed; nil between uses and before the first operation
-	seat     seat   // goes with it
 	used     bool   // a statement was sent on e in this use
 	inCall   bool   // the driver is being called; still set when it panicked
 	ended    bool   // the driver panicked in this use: it has no connection any more, and must not get another
@@ -133,10 +132,8 @@ func (s *session) unbind() {
 		e.broken = errPanicked
 	}
 	s.endContexts(e)
-	seat := s.seat
 	*s = session{p: s.p, of: s.of, known: s.known}
 	s.p.giveBack(e)
-	s.p.reserve.give(seat)
 }
 
 var errClosedByDriver = errors.New("akari: closed by the driver")

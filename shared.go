@@ -15,6 +15,8 @@ func init() {
 	scope.Pools.NewOwner = func(pool any) scope.Owner { return &owner{r: &pool.(*Pool).reserve} }
 	scope.Pools.NewTx = func(ctx context.Context, pool any, o scope.Options) scope.Tx { return newShared(ctx, pool.(*Pool), o) }
 	scope.Pools.Budget = func(pool any) *scope.Budget { return &pool.(*Pool).scopes.budget }
+	scope.Pools.Enter = func(pool any) uintptr { return pool.(*Pool).enterScope() }
+	scope.Pools.Leave = func(pool any, goroutine uintptr) { pool.(*Pool).leaveScope(goroutine) }
 	scope.Pools.Report = func(pool any, e scope.Event) { pool.(*Pool).reportScope(e) }
 }
 
@@ -23,33 +25,12 @@ func init() {
 type wire struct {
 	p *Pool
 
-	// turn is full while somebody has the wire, and guards all that is not atomic
-	// here and in the transactions on it. It is a channel, so that a wait for it
-	// ends with its context.
-	turn chan struct{}
+	// turn is the lock of all that is not atomic here and in the transactions on it.
+	turn
 
 	s    *session // has the connection, once there is one
 	rows map[*sharedRows]struct{}
 }
-
-func (w *wire) lock(ctx context.Context) error {
-	select {
-	case w.turn <- struct{}{}:
-		return nil
-	default:
-	}
-	select {
-	case w.turn <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// seize waits for the wire for as long as it takes: for a driver's call at most.
-func (w *wire) seize() { w.turn <- struct{}{} }
-
-func (w *wire) unlock() { <-w.turn }
 
 // closeRows closes the rows that are open: all, or those that a driver cannot have
 // open beside what comes next, or those read since a savepoint.
@@ -71,6 +52,8 @@ type sharedTx struct {
 	*wire
 	ctx  context.Context // of the scope: its end rolls back
 	o    scope.Options
+	own  wire      // what wire points to, but for one on the connection of a host
+	mine session   // what own.s points to
 	host *sharedTx // the bare one whose connection this transaction uses, nil: it has its own
 
 	holds atomic.Bool // it has a connection (its host, if there is one)
@@ -83,7 +66,7 @@ type sharedTx struct {
 	marked setback   // it is to be rolled back, but goes on
 	points []point   // those open, the outermost first
 	last   int       // the number of the last one opened
-	cancel context.CancelFunc
+	base   txContext
 	stop   func() bool
 	since  int64 // when it got its connection
 }
@@ -103,9 +86,9 @@ func newShared(ctx context.Context, p *Pool, o scope.Options) *sharedTx {
 			return t
 		}
 	}
-	t.wire = &wire{p: p, turn: make(chan struct{}, 1)}
-	t.s = &session{p: p}
-	t.s.of = t
+	t.mine = session{p: p, of: t}
+	t.own.p, t.own.s = p, &t.mine
+	t.wire = &t.own
 	return t
 }
 
@@ -201,32 +184,41 @@ func (t *sharedTx) begin(ctx context.Context) error {
 		t.letGo()
 		return err
 	}
-	if !t.o.Bare {
-		base, cancel := context.WithCancel(context.WithoutCancel(t.ctx))
-		t.cancel = cancel
-		stop := func() bool { return true }
-		if ctx.Done() != nil {
-			stop = context.AfterFunc(ctx, cancel)
-		}
-		_, err := s.BeginTx(base, t.o.TxOptions)
-		if !stop() && err == nil {
-			_ = (*transaction)(s).Rollback()
-			err = context.Cause(ctx)
-		}
-		if err != nil {
-			t.letGo()
-			if ctx.Err() != nil {
-				err = context.Cause(ctx)
-			}
-			return notBadConn(err)
-		}
-		s.e.task.of(t.o.Owner.(*owner))
-	}
-	t.holds.Store(true)
-	t.since = t.p.now()
+	t.base.values = t.ctx
 	if t.ctx.Done() != nil {
 		t.stop = context.AfterFunc(t.ctx, t.expire)
 	}
+	if !t.o.Bare {
+		if err := t.beginAt(ctx); err != nil {
+			t.letGo()
+			return err
+		}
+	}
+	t.holds.Store(true)
+	t.since = t.p.now()
+	return nil
+}
+
+// beginAt begins the transaction at the server.
+func (t *sharedTx) beginAt(ctx context.Context) error {
+	t.base.start()
+	stop := func() bool { return t.ctx.Err() == nil }
+	if ctx.Done() != t.ctx.Done() {
+		stop = context.AfterFunc(ctx, t.base.cancel)
+	}
+	_, err := t.s.BeginTx(&t.base, t.o.TxOptions)
+	if !stop() && err == nil { // the driver may do nothing any more with that context
+		_ = (*transaction)(t.s).Rollback()
+		err = context.Cause(ctx)
+	}
+	t.base.begun()
+	if err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return notBadConn(err)
+	}
+	t.s.e.task.of(t.o.Owner.(*owner))
 	return nil
 }
 
@@ -235,10 +227,8 @@ func (t *sharedTx) letGo() {
 	if t.stop != nil {
 		t.stop()
 	}
-	if t.cancel != nil {
-		t.cancel()
-	}
-	t.stop, t.cancel = nil, nil
+	t.stop = nil
+	t.base.cancel()
 	if t.host != nil {
 		if t.host.guest == t {
 			t.host.guest = nil
@@ -253,6 +243,7 @@ func (t *sharedTx) letGo() {
 // expire is called when the context of the scope has ended: the connection goes
 // back at once, or when the statement that runs has ended.
 func (t *sharedTx) expire() {
+	t.base.giveUp()
 	t.seize()
 	defer t.unlock()
 	if t.over == nil && t.holds.Load() {
@@ -284,7 +275,7 @@ func (t *sharedTx) rollback() error {
 	if s.tx != nil && s.e != nil && s.e.broken == nil {
 		bound := t.bound()
 		err = (*transaction)(s).Rollback()
-		bound()
+		bound.Stop()
 		if err != nil && s.e != nil && s.e.broken == nil {
 			s.e.broken = err
 		}
@@ -294,12 +285,8 @@ func (t *sharedTx) rollback() error {
 }
 
 // bound lets the driver's call that follows take CommitTimeout and no longer.
-func (t *sharedTx) bound() (done func()) {
-	if t.cancel == nil {
-		return func() {}
-	}
-	timer := time.AfterFunc(t.o.CommitTimeout, t.cancel)
-	return func() { timer.Stop() }
+func (t *sharedTx) bound() (timer *time.Timer) {
+	return time.AfterFunc(t.o.CommitTimeout, t.base.cancel)
 }
 
 // settle takes down how an operation has ended, and makes its error one that
@@ -426,7 +413,7 @@ func (t *sharedTx) Commit(ctx context.Context) (sent bool, err error) {
 	t.closeRows(0)
 	bound := t.bound()
 	err = (*transaction)(t.s).Commit()
-	bound()
+	bound.Stop()
 	if err != nil && !errors.Is(err, ErrOutcomeUnknown) && !wasRefused(err) && t.s.e != nil && !t.s.e.inTx {
 		err = &scope.Unexpected{Cause: err} // pgx: the server has answered ROLLBACK
 	}

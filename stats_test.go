@@ -11,6 +11,7 @@ import (
 
 	"github.com/akaripool/akari"
 	"github.com/akaripool/akari/akaritest"
+	"github.com/akaripool/akari/txn"
 )
 
 // holdAll borrows n connections, each in a goroutine of its own: the detector of
@@ -186,6 +187,26 @@ func TestEveryFieldOfStatsTellsTheTruth(t *testing.T) {
 				b.exec("INSERT ?", i)
 			}
 		}, want: fields{"StatementMisses": int64(2), "StatementHits": int64(3)}},
+		{name: "transactions", change: full, do: func(t *testing.T, b *bench) {
+			failed := errors.New("failed")
+			tried := 0
+			for range 2 {
+				_ = txn.Do(t.Context(), b.Pool, func(ctx context.Context) error {
+					b.DB().ExecContext(ctx, "NOP")
+					if tried++; tried == 1 {
+						return failed
+					}
+					return txn.Do(ctx, b.Pool, func(ctx context.Context) error {
+						_, err := b.DB().ExecContext(ctx, "NOP")
+						return err
+					}, txn.NotSupported)
+				}, txn.Retry{If: func(error) bool { return true }})
+			}
+		}, want: fields{
+			"Transactions":       akari.TransactionStats{Begun: 3, Committed: 2, RolledBack: 1},
+			"TransactionRetries": int64(1), "SuspendedScopes": int64(2),
+			"TaskConnections": [5]int64{1: 1, 2: 2},
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			within(t, func(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/akaripool/akari"
 	"github.com/akaripool/akari/akaritest"
+	"github.com/akaripool/akari/txn"
 )
 
 // recorder is a Trace that notes every event by the name of its function.
@@ -169,6 +170,10 @@ func everything(t *testing.T, b *bench) {
 	settle(time.Second)
 	b.server.Define("SELECT 2", "FAIL 23505 no")
 	b.DB().Exec("SELECT 2")
+	txn.Do(t.Context(), b.Pool, func(ctx context.Context) error {
+		_, err := b.DB().ExecContext(ctx, "SELECT 1")
+		return err
+	})
 	settle(2 * time.Minute)
 	b.Suspend()
 	b.Resume()

@@ -2,6 +2,7 @@ package akari_test
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"go/ast"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/akaripool/akari"
 	"github.com/akaripool/akari/akaritest"
+	"github.com/akaripool/akari/txn"
 )
 
 // words are the lines of the log, and what each is said for. People look for
@@ -123,6 +125,28 @@ var words = []struct {
 		"DEBUG test - Connection add failed, sleeping with backoff: 10ms error=refused failures=1",
 		"WARN test - Pool is empty, failed to create/setup connection, for ",
 		"INFO test - Connections can be opened again, after 1m",
+	}},
+	{on: "scopes of package txn", change: func(c *akari.Config) { c.Dialect = akari.DialectMySQL }, do: func(b *bench) {
+		b.server.Define("SELECT 1", "NOP")
+		tries := 0
+		_ = txn.Do(b.t.Context(), b.Pool, func(ctx context.Context) error {
+			b.DB().ExecContext(ctx, "SELECT 1")
+			return txn.Do(ctx, b.Pool, func(context.Context) error {
+				return txn.Do(ctx, b.Pool, func(context.Context) error {
+					if tries++; tries == 1 {
+						return errors.New("no")
+					}
+					return nil
+				}, txn.NotSupported)
+			}, txn.Name("Stock.Reserve"))
+		}, txn.Name("Order.Place"), txn.Isolation(sql.LevelSerializable), txn.Retry{If: func(error) bool { return true }})
+	}, lines: []string{
+		"DEBUG test - Creating new transaction with name [Order.Place]: Required,ISOLATION_SERIALIZABLE attempt=1",
+		"DEBUG test - Participating in existing transaction with name [Stock.Reserve]: Required,ISOLATION_DEFAULT",
+		"DEBUG test - Suspending current transaction, creating scope with name []: NotSupported",
+		"DEBUG test - Completed transaction with name [Order.Place]: rolled back attempt=1 took=",
+		"DEBUG test - Trying once more the transaction with name [Order.Place]: attempt 2",
+		"DEBUG test - Completed transaction with name [Order.Place]: committed attempt=2 took=",
 	}},
 	{on: "Suspend and Resume", do: func(b *bench) {
 		b.Suspend()
@@ -315,5 +339,5 @@ func TestEveryLineOfTheLogIsTested(t *testing.T) {
 // logs reports whether a call writes to the log.
 func logs(call *ast.CallExpr) bool {
 	f, ok := call.Fun.(*ast.SelectorExpr)
-	return ok && slices.Contains([]string{"log", "logStats", "stats"}, f.Sel.Name)
+	return ok && slices.Contains([]string{"log", "logStats", "logScope", "stats"}, f.Sel.Name)
 }

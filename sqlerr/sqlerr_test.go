@@ -234,6 +234,8 @@ func TestCodeIsThatOfTheFirstErrorThatHasOne(t *testing.T) {
 		{httpError(404), "", 0, sqlerr.UnknownServer},
 		{fmt.Errorf("x: %w", errors.Join(io.EOF, pg(""), pg("40001"), pg("23505"))), "40001", 0, sqlerr.PostgreSQL},
 		{errors.Join(my(1213, "40001", ""), my(1062, "23000", "")), "40001", 1213, sqlerr.MySQL},
+		{errors.Join(my(1213, "", ""), my(1062, "23000", "")), "23000", 1213, sqlerr.MySQL},
+		{&numbered{1213, "40001"}, "40001", 1213, sqlerr.MySQL},
 		{&stated{"40001", my(1213, "40001", "")}, "40001", 1213, sqlerr.MySQL}, // a wrapper that passes the state on
 		{&converted{"57014"}, "57014", 0, sqlerr.PostgreSQL},
 	} {
@@ -252,6 +254,15 @@ type stated struct {
 func (e *stated) Error() string    { return e.err.Error() }
 func (e *stated) SQLState() string { return e.state }
 func (e *stated) Unwrap() error    { return e.err }
+
+// numbered has MySQL's number in a field, and its state by a method.
+type numbered struct {
+	Number uint32
+	state  string
+}
+
+func (e *numbered) Error() string    { return "numbered" }
+func (e *numbered) SQLState() string { return e.state }
 
 // converted is an error that has a code only for errors.As.
 type converted struct{ state string }

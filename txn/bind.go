@@ -36,7 +36,8 @@ func Bind(ctx context.Context, pool *akari.Pool, opts ...Option) (context.Contex
 		return nil, nil, errors.New("txn: Bind takes the options Hold and Name; the others are for transactions")
 	}
 	s := &Scope{pool: pool, o: o, caller: ctx, ctx: ctx, attempt: 1, began: time.Now()}
-	s.frame = &scope.Frame{Pool: pool, Scope: s, Outer: scope.Of(ctx)}
+	s.fr.Pool, s.fr.Scope, s.fr.Outer = pool, s, scope.Of(ctx)
+	s.frame = &s.fr
 	s.outer = s.frame.Outer.For(pool)
 	switch {
 	case s.outer == nil:

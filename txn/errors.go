@@ -47,6 +47,11 @@ var (
 	// is never tried again.
 	ErrCommitUnknown = akari.ErrOutcomeUnknown
 
+	// ErrOutsideScope: code that a scope's function has called uses a context that is
+	// not the scope's, such as context.Background(), and akari.Config.StrictContext
+	// is set. Pass the context on, or take it out of the scope with Detach.
+	ErrOutsideScope = scope.ErrOutside
+
 	// ErrNestingLimit: the task holds as many connections as it may, see
 	// akari.Config.MaxConnectionsPerTask. It is known at once, and waits for
 	// nothing.

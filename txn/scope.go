@@ -28,15 +28,19 @@ type Scope struct {
 	pool    *akari.Pool
 	o       options
 	role    role
-	t       *transaction // nil for one outside
-	frame   *scope.Frame
+	t       *transaction    // nil for one outside
+	tr      transaction     // what t points to in its owner
+	frame   *scope.Frame    // nil for what stands for a hook's
+	fr      scope.Frame     // what frame points to
 	outer   *scope.Frame    // the one of the pool around it, nil if it is the outermost
 	caller  context.Context // that it was entered with
 	ctx     context.Context // that its function gets, but for the frame
+	inside  context.Context // that its function gets
 	cancel  context.CancelFunc
 	attempt int
 	began   time.Time
 	from    uintptr // the function that has called Begin
+	by      uintptr // what Pools.Enter has returned
 
 	mu    sync.Mutex // guards what follows; nothing else is taken while it is held
 	mark  error      // SetRollbackOnly's cause
@@ -59,7 +63,8 @@ func enter(ctx context.Context, pool *akari.Pool, o *options, attempt int) (*Sco
 		return nil, nil, err
 	}
 	s := &Scope{pool: pool, o: *o, caller: ctx, attempt: attempt, began: time.Now()}
-	s.frame = &scope.Frame{Pool: pool, Scope: s, Outer: scope.Of(ctx)}
+	s.fr.Pool, s.fr.Scope, s.fr.Outer = pool, s, scope.Of(ctx)
+	s.frame = &s.fr
 	s.outer = s.frame.Outer.For(pool)
 	if s.outer != nil {
 		if s.outer.Over() {
@@ -77,7 +82,9 @@ func enter(ctx context.Context, pool *akari.Pool, o *options, attempt int) (*Sco
 		s.close()
 		return nil, nil, o.named(err)
 	}
-	return s, scope.With(s.ctx, s.frame), nil
+	s.by = scope.Pools.Enter(pool)
+	s.inside = scope.With(s.ctx, s.frame)
+	return s, s.inside, nil
 }
 
 // around is the transaction of the scope around, nil if there is none.
@@ -141,7 +148,7 @@ func (s *Scope) open() (err error) {
 			Joins:         s.o.joinBegin,
 			CommitTimeout: s.o.commitTimeout,
 		})
-		s.t = &transaction{tx: f.Tx, root: s}
+		s.tr.tx, s.tr.root, s.t = f.Tx, s, &s.tr
 		s.report(scope.Begun, nil)
 		if s.o.eager {
 			if err := f.Tx.Begin(s.ctx); err != nil {
@@ -177,6 +184,7 @@ func (s *Scope) leave(err error, panicked bool) error {
 	s.ended = true
 	mark := s.mark
 	s.mu.Unlock()
+	scope.Pools.Leave(s.pool, s.by)
 	defer s.close()
 	commit := !panicked && s.o.commits(err)
 	switch s.role {
@@ -254,7 +262,7 @@ func (s *Scope) leaveOwner(err error, commit bool, mark error) error {
 	cause := firstError(err, mark)
 	if commit && mark == nil {
 		if tx.Doomed() == nil {
-			if failed := t.hooks.beforeCommit(scope.With(s.ctx, s.frame)); failed != nil {
+			if failed := t.hooks.beforeCommit(s.inside); failed != nil {
 				settled = true
 				s.frame.End()
 				return s.o.named(withCause(withCause(err, failed), s.rollBack(failed)))

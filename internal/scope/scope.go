@@ -56,6 +56,12 @@ func Of(ctx context.Context) *Frame {
 	return f
 }
 
+// Detached reports whether a context has been taken out of its scopes, on purpose.
+func Detached(ctx context.Context) bool {
+	f, ok := ctx.Value(key{}).(*Frame)
+	return ok && f == nil
+}
+
 // For returns the innermost frame of a context that concerns a pool, nil if it has
 // none.
 func For(ctx context.Context, pool any) *Frame {
@@ -145,6 +151,7 @@ var (
 	ErrBusy       = errors.New("txn: the transaction is in use by another part of the program")
 	ErrUnexpected = errors.New("txn: the transaction was rolled back")
 	ErrNesting    = errors.New("txn: the task holds as many connections as it may")
+	ErrOutside    = errors.New("txn: the goroutine is in the function of a scope, and the context is not")
 	ErrMismatch   = errors.New("txn: the transaction is not what is asked for")
 )
 
@@ -173,6 +180,11 @@ var Pools struct {
 	NewTx    func(ctx context.Context, pool any, o Options) Tx
 	Report   func(pool any, e Event)
 	Budget   func(pool any) *Budget
+
+	// Enter notes that the goroutine is in the function of a scope, and Leave that
+	// it is no more, where the pool wants to know (Config.StrictContext).
+	Enter func(pool any) (goroutine uintptr)
+	Leave func(pool any, goroutine uintptr)
 }
 
 // Event is what a pool is told about a scope, for its log, trace and counters.
