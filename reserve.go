@@ -1,10 +1,8 @@
 package akari
 
 import (
-	"cmp"
 	"container/list"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -76,18 +74,17 @@ type seat struct {
 func (r *reserve) take(b *budget, p *Pool, c claim) (seat, error) {
 	r.mu.Lock()
 	v, err := r.judge(&c)
-	switch {
-	case r.closed != nil:
+	if r.closed != nil {
 		v, err = refused, r.closed
-	case v == granted && c.o.held == 0 && r.first.Len() > 0:
-		v = deferred // others were here before
 	}
 	if most := p.live.Load().MaxWaiters; v == deferred && most > 0 && int(r.waiting.Load())+p.bag.Waiting() >= most {
 		v, err = refused, bag.ErrFull
 	}
 	switch v {
 	case granted:
-		r.grant(&c)
+		if r.grant(&c); c.o.claims > 0 {
+			r.dispatch()
+		}
 	case deferred:
 		waits := c // only now in memory of its own
 		waits.ready = make(chan error, 1)
@@ -259,24 +256,26 @@ func (r *reserve) settle(c *claim, err error) {
 	c.ready <- err
 }
 
-// dispatch serves those first whose tasks hold most: they need the fewest others.
+// dispatch grants what can be granted: to tasks that hold something first, as they
+// need the fewest others to give something back, and then in the order in which
+// tasks came.
 func (r *reserve) dispatch() {
-	var line []*claim
-	for at := r.further.Front(); at != nil; at = at.Next() {
-		line = append(line, at.Value.(*claim))
-	}
-	slices.SortStableFunc(line, func(a, b *claim) int { return cmp.Compare(b.o.held, a.o.held) })
-	for _, c := range line {
-		if v, err := r.judge(c); v != deferred {
-			r.settle(c, err)
+	for again := true; again; { // a claim that is granted brings others of its task closer
+		again = false
+		for at := r.further.Front(); at != nil; {
+			c := at.Value.(*claim)
+			at = at.Next()
+			if v, err := r.judge(c); v != deferred {
+				r.settle(c, err)
+				again = true
+			}
 		}
-	}
-	for r.first.Len() > 0 {
-		c := r.first.Front().Value.(*claim)
-		v, err := r.judge(c)
-		if v == deferred {
-			return
+		if at := r.first.Front(); at != nil {
+			c := at.Value.(*claim)
+			if v, err := r.judge(c); v != deferred {
+				r.settle(c, err)
+				again = true
+			}
 		}
-		r.settle(c, err)
 	}
 }

@@ -61,53 +61,56 @@ func (p Propagation) String() string {
 
 func (p Propagation) apply(o *options) { o.propagation = p }
 
-// flag is an option that is on or off.
-type flag func(*options)
+// setting is an option that a function sets. It is a pointer, so that options can be
+// compared.
+type setting struct{ set func(*options) }
 
-func (f flag) apply(o *options) { f(o) }
+func (s *setting) apply(o *options) { s.set(o) }
+
+func optionOf(set func(*options)) Option { return &setting{set} }
 
 // Options that are either given or not.
 var (
 	// ReadOnly begins a transaction that the server lets write nothing (PostgreSQL,
 	// MySQL; SQLite does not know it). It is no protection against code that
 	// wants to write. A scope without it does not join a read-only transaction.
-	ReadOnly Option = flag(func(o *options) { o.readOnly = true })
+	ReadOnly = optionOf(func(o *options) { o.readOnly = true })
 
 	// Eager borrows the connection and begins when the scope is entered, and not
 	// with its first statement. Then a failure to begin is an error of Do, and
 	// the function is not called; and the snapshot of a REPEATABLE READ
 	// transaction is of PostgreSQL's first statement all the same.
-	Eager Option = flag(func(o *options) { o.eager = true })
+	Eager = optionOf(func(o *options) { o.eager = true })
 
 	// Lenient joins a transaction whose isolation level is another than the one
 	// asked for, or which is read-only where this scope is not, as Spring does
 	// by default.
-	Lenient Option = flag(func(o *options) { o.lenient = true })
+	Lenient = optionOf(func(o *options) { o.lenient = true })
 
 	// SoftJoin has the error of a scope that has joined say nothing about the
 	// transaction: what is around it decides. Without it the transaction is
 	// rolled back in the end, even if the error is not passed on.
-	SoftJoin Option = flag(func(o *options) { o.softJoin = true })
+	SoftJoin = optionOf(func(o *options) { o.softJoin = true })
 
 	// FailEarly has a scope that has joined a transaction return
 	// ErrUnexpectedRollback as soon as that can only be rolled back; without it
 	// the outermost one does.
-	FailEarly Option = flag(func(o *options) { o.failEarly = true })
+	FailEarly = optionOf(func(o *options) { o.failEarly = true })
 
 	// JoinBegin makes transactions that code in the scope begins through
 	// database/sql (sql.DB.BeginTx, gorm's and bun's own) a plain part of the
 	// scope's, where they are savepoints otherwise. It saves two round trips
 	// each; one that is rolled back has the scope rolled back.
-	JoinBegin Option = flag(func(o *options) { o.joinBegin = true })
+	JoinBegin = optionOf(func(o *options) { o.joinBegin = true })
 
 	// Hold has Bind keep its connection between statements.
-	Hold Option = flag(func(o *options) { o.hold = true })
+	Hold = optionOf(func(o *options) { o.hold = true })
 )
 
 // Isolation asks for an isolation level, which the server must have. It concerns
 // transactions that the scope begins; one that it would join must have it.
 func Isolation(level sql.IsolationLevel) Option {
-	return flag(func(o *options) { o.isolation = level })
+	return optionOf(func(o *options) { o.isolation = level })
 }
 
 // Timeout ends the transaction after a time, measured from the entry of the scope:
@@ -116,7 +119,7 @@ func Isolation(level sql.IsolationLevel) Option {
 // joins, the context of the scope ends. Not for scopes without a transaction, where
 // only the context ends.
 func Timeout(d time.Duration) Option {
-	return flag(func(o *options) {
+	return optionOf(func(o *options) {
 		o.timeout = d
 		if d <= 0 {
 			o.bad = append(o.bad, fmt.Errorf("txn: Timeout(%v) must be positive; leave it out for none", d))
@@ -127,7 +130,7 @@ func Timeout(d time.Duration) Option {
 // CommitTimeout bounds COMMIT and ROLLBACK, which the context of the scope does not.
 // If a COMMIT takes longer its outcome is unknown. Defaults to 5 s.
 func CommitTimeout(d time.Duration) Option {
-	return flag(func(o *options) {
+	return optionOf(func(o *options) {
 		o.commitTimeout = d
 		if d <= 0 {
 			o.bad = append(o.bad, fmt.Errorf("txn: CommitTimeout(%v) must be positive; leave it out for 5s", d))
@@ -136,13 +139,13 @@ func CommitTimeout(d time.Duration) Option {
 }
 
 // Name names the scope, as "UserService.Save", for log, trace and errors.
-func Name(name string) Option { return flag(func(o *options) { o.name = name }) }
+func Name(name string) Option { return optionOf(func(o *options) { o.name = name }) }
 
 // CommitOn has the transaction committed although the function returns one of these
 // errors, as errors.Is finds them; the error is returned all the same. Of several
 // rules the first that fits decides; without one every error rolls back.
 func CommitOn(errs ...error) Option {
-	return flag(func(o *options) {
+	return optionOf(func(o *options) {
 		if len(errs) == 0 {
 			o.bad = append(o.bad, errors.New("txn: CommitOn needs an error"))
 		}
@@ -159,13 +162,13 @@ func CommitOn(errs ...error) Option {
 
 // CommitIf is CommitOn for errors that a function knows.
 func CommitIf(fits func(error) bool) Option {
-	return flag(func(o *options) { o.rules = append(o.rules, rule{true, fits}) })
+	return optionOf(func(o *options) { o.rules = append(o.rules, rule{true, fits}) })
 }
 
 // RollbackIf has the transaction rolled back if the function knows the error: to
 // make exceptions from CommitOn or CommitIf, before which it must stand.
 func RollbackIf(fits func(error) bool) Option {
-	return flag(func(o *options) { o.rules = append(o.rules, rule{false, fits}) })
+	return optionOf(func(o *options) { o.rules = append(o.rules, rule{false, fits}) })
 }
 
 // rule says what an error means for the transaction.

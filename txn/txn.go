@@ -45,7 +45,7 @@ func Get[T any](ctx context.Context, pool *akari.Pool, fn func(ctx context.Conte
 	err := Do(ctx, pool, func(ctx context.Context) (err error) {
 		v, err = fn(ctx)
 		return err
-	}, append(opts[:len(opts):len(opts)], flag(func(o *options) { o.committed = &committed }))...)
+	}, append(opts[:len(opts):len(opts)], optionOf(func(o *options) { o.committed = &committed }))...)
 	if err != nil && !committed {
 		return none, err
 	}
