@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -18,7 +19,7 @@ func borrow(p plan) error {
 	}
 	field, leave := p.field()
 	defer leave()
-	fmt.Fprintln(p.out, "Borrow and give back, ns per cycle; ratio: the fastest other pool to akari")
+	fmt.Fprintln(p.out, "Borrow and give back, ns per cycle; ratio: the fastest other pool to akari;", times(p.rounds, p.turn))
 	fmt.Fprintf(p.out, "%6s %8s", "size", "callers")
 	for _, c := range field {
 		fmt.Fprintf(p.out, "  %*s", c.column(), c.name)
@@ -50,14 +51,13 @@ type cell struct {
 func (c cell) print(out io.Writer) {
 	fmt.Fprintf(out, "%6d %8d", c.size, c.callers)
 	for i, one := range c.field {
-		fmt.Fprintf(out, "  %*s", one.column(), number(c.ns[i]))
+		fmt.Fprintf(out, "  %*s", one.column(), number(c.ns[i], 0))
 	}
 	fmt.Fprintf(out, " %8.2f\n", c.ratio)
 }
 
 func (p plan) borrowAt(field []contender, size, callers int) (cell, error) {
-	times := make([][]float64, len(field))
-	var ratios []float64
+	seen := make([][]float64, len(field))
 	opened := make([]subject, len(field))
 	for i, candidate := range field {
 		var err error
@@ -69,37 +69,40 @@ func (p plan) borrowAt(field []contender, size, callers int) (cell, error) {
 			return cell{}, err
 		}
 	}
-	for range p.rounds {
+	err := inTurns(p.rounds, len(field), func(i int) error {
+		ns, err := opened[i].perTurn(callers, p.turn)
+		if err != nil {
+			return fmt.Errorf("%s: %w", field[i].name, err)
+		}
+		seen[i] = append(seen[i], ns)
+		return nil
+	})
+	if err != nil {
+		return cell{}, err
+	}
+	var ratios []float64
+	for round, mine := range seen[0] {
 		best := math.Inf(1)
-		var mine float64
-		for i, candidate := range field {
-			ns, err := opened[i].perTurn(callers, p.turn)
-			if err != nil {
-				return cell{}, fmt.Errorf("%s: %w", candidate.name, err)
-			}
-			times[i] = append(times[i], ns)
-			switch {
-			case i == 0:
-				mine = ns
-			case candidate.kind == "pool" && ns < best: // not if it is NaN
+		for i, candidate := range field[1:] {
+			if ns := seen[i+1][round]; candidate.kind == "pool" && ns < best { // not if it is NaN
 				best = ns
 			}
 		}
 		ratios = append(ratios, best/mine)
 	}
 	c := cell{size: size, callers: callers, field: field, ratio: median(ratios)}
-	for _, t := range times {
-		c.ns = append(c.ns, median(t))
+	for _, ns := range seen {
+		c.ns = append(c.ns, median(ns))
 	}
 	return c, nil
 }
 
 // number is a number of a table, or a dash if there is none.
-func number(n float64) string {
+func number(n float64, decimals int) string {
 	if math.IsNaN(n) {
 		return "–"
 	}
-	return fmt.Sprintf("%.0f", n)
+	return strconv.FormatFloat(n, 'f', decimals, 64)
 }
 
 // column is how wide the column of a contender is.

@@ -71,7 +71,7 @@ func database(p plan) error {
 	if p.full {
 		callers = []int{1, 2, 8, 32, 128, 1024}
 	}
-	fmt.Fprintf(p.out, "Through a *sql.DB, %d connections, ns per operation; ratio: database/sql to akari\n", size)
+	fmt.Fprintf(p.out, "Through a *sql.DB, %d connections, ns per operation; ratio: database/sql to akari; %s\n", size, times(p.rounds, p.turn))
 	fmt.Fprintf(p.out, "%-26s %8s %13s %13s %8s\n", "", "callers", "akari", "database/sql", "ratio")
 	for _, op := range operations {
 		for _, n := range callers {

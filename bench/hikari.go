@@ -43,21 +43,30 @@ func startHikari() (*jvm, error) {
 		return nil, errors.New("there is no java (Debian: apt-get install default-jdk-headless)")
 	}
 	path := os.Getenv("HIKARI_CLASSPATH")
-	if path == "" {
-		if path, err = classpath(javaJars); err != nil {
-			return nil, err
+	if path != "" {
+		j, err := startHarness(java, path)
+		if err != nil {
+			err = fmt.Errorf("with HIKARI_CLASSPATH=%s: %w", path, err)
 		}
+		return j, err
 	}
+	if path, err = classpath(javaJars); err != nil {
+		return nil, err
+	}
+	return startHarness(java, path)
+}
+
+func startHarness(java, classpath string) (*jvm, error) {
 	dir, err := os.MkdirTemp("", "akari-bench-")
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir) // java has compiled it by then
+	defer removing(dir)() // java has compiled it by then
 	source := filepath.Join(dir, "Harness.java")
 	if err := os.WriteFile(source, harness, 0o600); err != nil {
 		return nil, err
 	}
-	j, err := startJVM(exec.Command(java, "-cp", path, source))
+	j, err := startJVM(exec.Command(java, "-cp", classpath, source))
 	if err != nil {
 		return nil, err
 	}

@@ -61,11 +61,12 @@ func TestWithoutJars(t *testing.T) {
 // What is no HikariCP ends in one line, not in a hang.
 func TestJVMThatDoesNotStart(t *testing.T) {
 	needJava(t)
-	t.Setenv("HIKARI_CLASSPATH", t.TempDir())
+	nothing := t.TempDir()
+	t.Setenv("HIKARI_CLASSPATH", nothing)
 	var out strings.Builder
 	_, leave := plan{out: &out, jvm: true}.field()
 	leave()
-	if !strings.HasPrefix(out.String(), "HikariCP is left out: java ended early") || strings.Count(out.String(), "\n") != 1 {
+	if !strings.HasPrefix(out.String(), "HikariCP is left out: with HIKARI_CLASSPATH="+nothing+": java ended early") || strings.Count(out.String(), "\n") != 1 {
 		t.Errorf("%q", &out)
 	}
 }

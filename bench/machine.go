@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"runtime/debug"
@@ -50,12 +51,52 @@ func versions() string {
 	return strings.Join(list, ", ")
 }
 
-// revision is that of the repository the command runs in, since go run puts none
-// into what it builds.
+// revision is what the build says it was made from; since go run has it say
+// nothing, else what git says of the folder this file is in.
 func revision() string {
-	out, err := exec.Command("git", "describe", "--always", "--dirty", "--tags").Output()
-	if err != nil {
-		return "of unknown revision"
+	if build, ok := debug.ReadBuildInfo(); ok {
+		if r := stamped(build.Settings); r != "" {
+			return r
+		}
 	}
-	return strings.TrimSpace(string(out))
+	if _, file, _, ok := runtime.Caller(0); ok {
+		if r := described(file); r != "" {
+			return r
+		}
+	}
+	return "of unknown revision"
+}
+
+// stamped is the revision among a build's settings, as git describes one.
+func stamped(settings []debug.BuildSetting) string {
+	var revision, dirty string
+	for _, s := range settings {
+		switch {
+		case s.Key == "vcs.revision":
+			revision = s.Value[:min(len(s.Value), 7)]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			dirty = "-dirty"
+		}
+	}
+	if revision == "" {
+		return ""
+	}
+	return revision + dirty
+}
+
+// described is the revision of the repository that has the file. A repository that
+// does not know it, around a copy of this one, says nothing of it.
+func described(file string) string {
+	in := func(args ...string) (string, error) {
+		out, err := exec.Command("git", append([]string{"-C", filepath.Dir(file)}, args...)...).Output()
+		return strings.TrimSpace(string(out)), err
+	}
+	if _, err := in("ls-files", "--error-unmatch", filepath.Base(file)); err != nil {
+		return ""
+	}
+	revision, err := in("describe", "--always", "--dirty", "--tags")
+	if err != nil {
+		return ""
+	}
+	return revision
 }

@@ -15,10 +15,15 @@
 // is missing it is left out, with a line that says why; -jvm=false leaves it out.
 //
 // The peers run in turns, round after round, since the speed of a machine changes;
-// what is printed is the median of the rounds, and of ratios within a round.
+// what is printed is the median of the rounds, and of ratios within a round. Each
+// begins a round in its turn.
+//
+// A document is not written if a contestant is missing on this machine, unless
+// -partial says so, and only if it has marks for what is measured.
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -65,72 +70,86 @@ var parts = []struct {
 }
 
 func main() {
-	p := plan{out: os.Stdout}
-	flag.BoolVar(&p.full, "full", false, "every size and every number of callers")
-	flag.BoolVar(&p.jvm, "jvm", true, "HikariCP as well, if there is a JVM with it")
-	flag.IntVar(&p.rounds, "rounds", 5, "how often each pool has its turn")
-	flag.DurationVar(&p.turn, "turn", 100*time.Millisecond, "how long a turn takes")
-	write := flag.String("write", "", "document to put the results into, between its marks")
-	flag.Parse()
-	if err := p.report(*write, flag.Args()); err != nil {
+	o, err := parse(os.Args[1:])
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		_, err = fmt.Print(usage())
+	case err == nil:
+		err = o.carryOut(os.Stdout, os.Stderr)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-// report runs the wanted parts, all for none, and writes a document if one is
-// named.
-func (p plan) report(path string, wanted []string) error {
+// partNames are the parts that there are.
+func partNames() []string {
 	var names []string
 	for _, part := range parts {
 		names = append(names, part.name)
 	}
-	if path != "" { // what is wrong with it is said before the measuring
-		if _, err := readDocument(path, names); err != nil {
-			return err
-		}
-	}
-	command := strings.Join(append([]string{"go run ./bench"}, os.Args[1:]...), " ")
-	about := fmt.Sprintf("%s; %s; %s, `%s`: %d rounds of %v.", machine(), versions(),
-		time.Now().UTC().Format(time.DateOnly), command, p.rounds, p.turn)
-	fmt.Fprintln(p.out, about)
-	p.kept = &results{printed: map[string]string{}}
-	if err := p.run(wanted); err != nil || path == "" {
-		return err
-	}
-	return p.kept.write(path, names, about)
+	return names
 }
 
+// run runs the wanted parts, all for none. It ends early if what they print cannot
+// be printed.
 func (p plan) run(wanted []string) error {
-	if p.rounds < 1 || p.turn <= 0 {
-		return fmt.Errorf("-rounds and -turn must be positive")
-	}
-	for _, w := range wanted {
-		if !slices.ContainsFunc(parts, func(part struct {
-			name string
-			run  func(plan) error
-		}) bool {
-			return part.name == w
-		}) {
-			return fmt.Errorf("there is no part %q", w)
-		}
-	}
 	out := p.out
 	for _, part := range parts {
 		if len(wanted) > 0 && !slices.Contains(wanted, part.name) {
 			continue
 		}
-		fmt.Fprintln(out)
 		var printed strings.Builder
-		p.out = io.MultiWriter(out, &printed)
+		watched := &watchedWriter{to: io.MultiWriter(out, &printed)}
+		p.out = watched
+		fmt.Fprintln(out)
 		if err := part.run(p); err != nil {
 			return fmt.Errorf("%s: %w", part.name, err)
+		}
+		if watched.err != nil {
+			return fmt.Errorf("%s is not printed: %w", part.name, watched.err)
 		}
 		if p.kept != nil {
 			p.kept.printed[part.name] = printed.String()
 		}
 	}
 	return nil
+}
+
+// watchedWriter remembers that something could not be written.
+type watchedWriter struct {
+	to  io.Writer
+	err error // the first one
+}
+
+func (w *watchedWriter) Write(text []byte) (int, error) {
+	n, err := w.to.Write(text)
+	if w.err == nil {
+		w.err = err
+	}
+	return n, err
+}
+
+// inTurns gives each of n contestants its turn in every round. Each begins a round
+// in its turn, so that none has the place in a round that is best, or worst.
+func inTurns(rounds, n int, turn func(i int) error) error {
+	for round := range rounds {
+		for k := range n {
+			if err := turn((k + round) % n); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// times says how often something was measured, for the headings of tables.
+func times(rounds int, each time.Duration) string {
+	if rounds == 1 {
+		return fmt.Sprintf("1 round of %v", each)
+	}
+	return fmt.Sprintf("%d rounds of %v", rounds, each)
 }
 
 func median(values []float64) float64 {

@@ -25,7 +25,7 @@ func realDatabases(p plan) error {
 	if p.full {
 		callers = []int{8, 32, 128, 256}
 	}
-	fmt.Fprintf(p.out, "Reads of one row by its primary key, %d connections, the server on the same processors; milliseconds with the wait\n", realSize)
+	fmt.Fprintf(p.out, "Reads of one row by its primary key, %d connections, the server on the same processors; milliseconds with the wait; %s\n", realSize, times(p.rounds, 3*p.turn))
 	fmt.Fprintf(p.out, "%-40s %8s %8s %8s %8s %14s %10s\n", "", "callers", "reads/s", "p50", "p99", "ratio: reads/s", "p99")
 	for _, kind := range []localdb.Kind{localdb.Postgres, localdb.MariaDB} {
 		if err := p.realServer(kind, callers); err != nil {
@@ -71,18 +71,19 @@ func (p plan) readAll(ctx context.Context, t target, server *localdb.Server, cal
 	}
 	for _, n := range callers {
 		did := make([][]readTurn, len(opened))
-		for round := range p.rounds {
-			for k := range opened {
-				i := (k + round) % len(opened)                                  // each comes after each of the others
-				if _, err := readFor(ctx, opened[i], n, p.turn/2); err != nil { // to warm up
-					return fmt.Errorf("%s: %w", t.contestants[i].name, err)
-				}
-				turn, err := readFor(ctx, opened[i], n, 3*p.turn)
-				if err != nil {
-					return fmt.Errorf("%s: %w", t.contestants[i].name, err)
-				}
-				did[i] = append(did[i], turn)
+		err := inTurns(p.rounds, len(opened), func(i int) error {
+			if _, err := readFor(ctx, opened[i], n, p.turn/2); err != nil { // to warm up
+				return fmt.Errorf("%s: %w", t.contestants[i].name, err)
 			}
+			turn, err := readFor(ctx, opened[i], n, 3*p.turn)
+			if err != nil {
+				return fmt.Errorf("%s: %w", t.contestants[i].name, err)
+			}
+			did[i] = append(did[i], turn)
+			return nil
+		})
+		if err != nil {
+			return err
 		}
 		p.showReads(t, n, did)
 	}

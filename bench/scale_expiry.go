@@ -17,7 +17,7 @@ const lifetime = 30 * time.Second
 // have lived long enough: whether they go all at once, what that costs, and
 // whether callers notice. puddle ends no lives.
 func (p plan) expiry(size int) error {
-	fmt.Fprintf(p.out, "Expiry of %d connections, opened at the same time, lifetime %v\n", size, lifetime)
+	fmt.Fprintf(p.out, "Expiry of %d connections, opened at the same time, lifetime %v; once\n", size, lifetime)
 	fmt.Fprintf(p.out, "%-14s %8s %8s %12s %12s %12s %10s %20s %20s\n", "", "closed", "opened", "most closed", "most opened", "fewest open", "processor", "waits before, µs", "waits meanwhile, µs")
 	fmt.Fprintf(p.out, "%-14s %8s %8s %12s %12s %12s %10s %20s %20s\n", "", "", "", "in 100 ms", "in 100 ms", "", "µs each", "p99.9 / max", "p99.9 / max")
 	for _, candidate := range mortal {

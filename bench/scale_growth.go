@@ -17,11 +17,12 @@ import (
 //     those included that were too many;
 //   - Stats: for whoever watches the pool.
 func (p plan) growth(size int) error {
-	fmt.Fprintln(p.out, "What callers pay in a pool of some size")
+	rounds := min(p.rounds, 3)
+	fmt.Fprintf(p.out, "What callers pay in a pool of some size; rounds: %d\n", rounds)
 	fmt.Fprintf(p.out, "%11s %-14s %14s %14s %14s %14s %10s %12s\n", "connections", "", "hand-over, ns", "time-out, µs", "opening, µs", "all open, ms", "opened", "Stats, µs")
 	for _, n := range p.sizes(size) {
 		seen := make([][]paid, len(peers))
-		for range min(p.rounds, 3) {
+		for range rounds {
 			for i, candidate := range peers {
 				if candidate.kind != "pool" {
 					continue // these open nothing, and have no time-out

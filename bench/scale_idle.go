@@ -81,7 +81,7 @@ func (p plan) idle(size, pools int) error {
 		unit        string
 		units       int
 	}{{1, size, "connection", size}, {pools, perPool, "pool", pools}} {
-		fmt.Fprintf(p.out, "Idle: pools %d, connections of each %d\n", shape.pools, shape.size)
+		fmt.Fprintf(p.out, "Idle: pools %d, connections of each %d; once, for %v in which no pass of the default's falls\n", shape.pools, shape.size, window)
 		fmt.Fprintf(p.out, "%-34s %16s %26s %20s\n", "", "goroutines added", "heap bytes per "+shape.unit, "processor, µs per s")
 		for _, candidate := range resting {
 			b, err := idleBurden(window, func() (func(), error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -18,7 +19,11 @@ import (
 // passes shows how long the housekeeper's pass takes, and whether callers notice.
 // The pool's log says when a pass begins to search and when it has ended.
 func (p plan) passes(size int) error {
-	fmt.Fprintln(p.out, "A pass of akari's housekeeper, and what callers wait who find connections idle")
+	turn := 2 * p.turn
+	if p.full {
+		turn = 2 * time.Second
+	}
+	fmt.Fprintf(p.out, "A pass of akari's housekeeper, and what callers wait who find connections idle; once, for %v each\n", turn)
 	fmt.Fprintln(p.out, "(database/sql and puddle make none; pgxpool does, but needs a server: it is left out)")
 	fmt.Fprintf(p.out, "%11s %-18s %8s %14s %14s %12s %12s %12s\n", "connections", "", "passes", "pass, ms", "processor, ms", "p50, µs", "p99.9, µs", "max, µs")
 	for _, n := range p.sizes(size) {
@@ -26,12 +31,12 @@ func (p plan) passes(size int) error {
 			name   string
 			period time.Duration
 		}{{"no passes", time.Hour}, {"10 passes a second", 100 * time.Millisecond}} {
-			k, err := p.keeping(n, each.period)
+			k, err := keeping(n, each.period, turn)
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(p.out, "%11d %-18s %8d %14.3f %14.3f %12.1f %12.1f %12.1f\n", n, each.name, len(k.passes),
-				ms(k.passes, 0.5), k.cpu.Seconds()*1000, 1000*ms(k.waits, 0.5), 1000*ms(k.waits, 0.999), 1000*ms(k.waits, 1))
+			fmt.Fprintf(p.out, "%11d %-18s %8d %14s %14s %12.1f %12.1f %12.1f\n", n, each.name, len(k.passes),
+				number(k.pass, 3), number(k.cpu, 3), 1000*ms(k.waits, 0.5), 1000*ms(k.waits, 0.999), 1000*ms(k.waits, 1))
 		}
 	}
 	return nil
@@ -39,16 +44,12 @@ func (p plan) passes(size int) error {
 
 // kept is what was measured of a pool that is looked after.
 type kept struct {
-	passes []time.Duration
-	cpu    time.Duration // for each, of a pool that is idle otherwise
-	waits  []time.Duration
+	passes    []time.Duration
+	pass, cpu float64 // milliseconds of one, the processor's in a pool that is idle otherwise; NaN if there was none
+	waits     []time.Duration
 }
 
-func (p plan) keeping(size int, period time.Duration) (kept, error) {
-	turn := 2 * p.turn
-	if p.full {
-		turn = 2 * time.Second
-	}
+func keeping(size int, period, turn time.Duration) (kept, error) {
 	var log passLog
 	cfg := quiet(size + 1) // one more than are kept ready, or nothing is searched
 	cfg.MinimumIdle, cfg.IdleTimeout, cfg.HousekeepingPeriod, cfg.Logger = size, 10*time.Minute, period, slog.New(&log)
@@ -66,7 +67,10 @@ func (p plan) keeping(size int, period time.Duration) (kept, error) {
 	time.Sleep(turn)
 	used = processorTime() - used
 	passes := log.took()
-	k := kept{cpu: used / time.Duration(max(len(passes), 1))}
+	k := kept{pass: math.NaN(), cpu: math.NaN()}
+	if len(passes) > 0 {
+		k.cpu = 1000 * used.Seconds() / float64(len(passes))
+	}
 	if k.waits, err = paced(akariPeer{pool}, 100*time.Microsecond, turn); err != nil {
 		return kept{}, err
 	}
@@ -74,7 +78,10 @@ func (p plan) keeping(size int, period time.Duration) (kept, error) {
 	if period <= turn && len(k.passes) == 0 {
 		return kept{}, errors.New("no pass is seen in the pool's log: adapt passLog to what it says now")
 	}
-	slices.Sort(k.passes)
+	if len(k.passes) > 0 {
+		slices.Sort(k.passes)
+		k.pass = ms(k.passes, 0.5)
+	}
 	return k, nil
 }
 

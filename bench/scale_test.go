@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql/driver"
+	"math"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -68,14 +69,17 @@ func TestPassesAreSeen(t *testing.T) {
 	for _, c := range []struct {
 		period time.Duration
 		want   int
-	}{{100 * time.Millisecond, 8}, {time.Hour, 0}} { // 2 turns idle, and 2 with callers
+	}{{100 * time.Millisecond, 8}, {time.Hour, 0}} { // half of them without callers
 		synctest.Test(t, func(t *testing.T) {
-			k, err := plan{turn: 200 * time.Millisecond}.keeping(50, c.period)
+			k, err := keeping(50, c.period, 400*time.Millisecond)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if n := len(k.passes); n < c.want-1 || n > c.want+1 {
 				t.Errorf("%d passes seen, not %d", n, c.want)
+			}
+			if none := len(k.passes) == 0; math.IsNaN(k.pass) != none || math.IsNaN(k.cpu) != none {
+				t.Errorf("of %d passes each takes %v ms, the processor's %v", len(k.passes), k.pass, k.cpu)
 			}
 			if len(k.waits) == 0 {
 				t.Error("no caller has waited")

@@ -6,13 +6,13 @@ import (
 )
 
 // spike has many callers come at once to a pool with few connections that are
-// slow to open. Either rule alone is wrong: for short work it is best to open
-// hardly any, for long work to open all.
+// slow to open. Either rule alone is wrong: for short work it is best to have them
+// wait for the connections there are, for long work to open one for each.
 func spike(p plan) error {
 	const size, connect = 50, 150 * time.Millisecond
 	field, leave := p.field()
 	defer leave()
-	fmt.Fprintf(p.out, "Callers who come at once; at most %d connections, %v to open one\n", size, connect)
+	fmt.Fprintf(p.out, "Callers who come at once; at most %d connections, %v to open one; rounds: %d\n", size, connect, p.rounds)
 	fmt.Fprintf(p.out, "%8s %6s %-12s %-14s %9s %12s\n", "callers", "warm", "hold", "", "all done", "connections")
 	for _, c := range []struct {
 		callers, warm int

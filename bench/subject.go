@@ -40,6 +40,7 @@ func (p plan) field() (all []contender, leave func()) {
 		}})
 	}
 	if !p.jvm {
+		fmt.Fprintf(p.out, "HikariCP is left out: %v\n", errNoJVM)
 		return all, func() {}
 	}
 	j, err := startHikari()

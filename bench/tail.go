@@ -4,15 +4,33 @@ import (
 	"container/heap"
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"time"
 )
 
+// load is what callers do with a connection that they have.
+type load struct {
+	name string
+	busy bool // they keep a processor busy
+	hold func()
+}
+
+var loads = []load{
+	{"sleep 0-1 ms", false, func() { time.Sleep(time.Duration(rand.Int64N(int64(time.Millisecond)))) }},
+	{"sleep 500 µs", false, func() { time.Sleep(500 * time.Microsecond) }},
+	{"busy 100 µs", true, func() {
+		for end := time.Now().Add(100 * time.Microsecond); time.Now().Before(end); {
+		}
+	}},
+}
+
 // tail compares what callers wait when there are many more than connections. The
 // last column is the ratio to an ideal queue: first come, first served, with the
-// holds that were measured and hand-overs that take no time.
+// holds that were measured and hand-overs that take no time. There is none where
+// holders are busy: a hold then lasts for as long as the scheduler has its caller
+// wait for a processor, which is part of the wait of all others.
 func tail(p plan) error {
 	const size, callers = 32, 400
 	turn := max(10*p.turn, time.Second)
@@ -23,61 +41,67 @@ func tail(p plan) error {
 	}
 	field, leave := p.field()
 	defer leave()
-	fmt.Fprintf(p.out, "Waits of %d callers for %d connections, milliseconds\n", callers, size)
+	fmt.Fprintf(p.out, "Waits of %d callers for %d connections, milliseconds; %s\n", callers, size, times(rounds, turn))
 	fmt.Fprintf(p.out, "%-14s %-14s %9s %8s %8s %8s %8s %15s %9s\n", "hold", "", "cycles/s", "p50", "p99", "p99.9", "max", "cycles/caller", "to ideal")
-	for _, load := range []struct {
-		name   string
-		atOnce int // how many connections can be in use at the same time
-		hold   func()
-	}{
-		{"sleep 0-1 ms", size, func() { time.Sleep(time.Duration(rand.Int64N(int64(time.Millisecond)))) }},
-		{"sleep 500 µs", size, func() { time.Sleep(500 * time.Microsecond) }},
-		{"busy 100 µs", min(size, runtime.GOMAXPROCS(0)), func() {
-			for end := time.Now().Add(100 * time.Microsecond); time.Now().Before(end); {
-			}
-		}},
-	} {
-		seen := make([][]tailFigures, len(field))
-		for range rounds {
-			for i, candidate := range field {
-				opened, err := candidate.open(size, size, &stub{})
-				if err != nil {
-					return err
-				}
-				if err := opened.fill(size); err != nil {
-					return err
-				}
-				w, err := opened.waits(callers, turn, load.name, load.hold)
-				opened.close()
-				if err != nil {
-					return fmt.Errorf("%s: %w", candidate.name, err)
-				}
-				ideal := idealWaits(w.holds, load.atOnce, callers)
-				seen[i] = append(seen[i], tailFigures{
-					float64(len(w.waits)) / turn.Seconds(), ms(w.waits, 0.5), ms(w.waits, 0.99), ms(w.waits, 0.999), ms(w.waits, 1),
-					float64(w.least), float64(w.most), ms(w.waits, 0.99) / ms(ideal, 0.99),
-				})
-			}
+	for _, l := range loads {
+		figures, err := l.waits(field, size, callers, rounds, turn)
+		if err != nil {
+			return err
 		}
-		for i, candidate := range field {
-			var mid tailFigures
-			for k := range mid {
-				var values []float64
-				for _, figures := range seen[i] {
-					values = append(values, figures[k])
-				}
-				mid[k] = median(values)
-			}
-			fmt.Fprintf(p.out, "%-14s %-14s %9.0f %8.2f %8.2f %8.2f %8.2f %7.0f to %4.0f %9.2f\n", load.name, candidate.name,
-				mid[0], mid[1], mid[2], mid[3], mid[4], mid[5], mid[6], mid[7])
+		for i, f := range figures {
+			fmt.Fprintf(p.out, "%-14s %-14s %9.0f %8.2f %8.2f %8.2f %8.2f %7.0f to %4.0f %9s\n", l.name, field[i].name,
+				f[0], f[1], f[2], f[3], f[4], f[5], f[6], number(f[7], 2))
 		}
 	}
 	return nil
 }
 
+// waits measures all who take part: the medians of their rounds.
+func (l load) waits(field []contender, size, callers, rounds int, turn time.Duration) ([]tailFigures, error) {
+	seen := make([][]tailFigures, len(field))
+	err := inTurns(rounds, len(field), func(i int) error {
+		opened, err := field[i].open(size, size, &stub{})
+		if err != nil {
+			return err
+		}
+		defer opened.close()
+		if err := opened.fill(size); err != nil {
+			return err
+		}
+		w, err := opened.waits(callers, turn, l.name, l.hold)
+		if err != nil {
+			return fmt.Errorf("%s: %w", field[i].name, err)
+		}
+		toIdeal := math.NaN()
+		if !l.busy {
+			toIdeal = ms(w.waits, 0.99) / ms(idealWaits(w.holds, size, callers), 0.99)
+		}
+		seen[i] = append(seen[i], tailFigures{
+			float64(len(w.waits)) / turn.Seconds(), ms(w.waits, 0.5), ms(w.waits, 0.99), ms(w.waits, 0.999), ms(w.waits, 1),
+			float64(w.least), float64(w.most), toIdeal,
+		})
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	mid := make([]tailFigures, len(field))
+	for i := range mid {
+		for k := range mid[i] {
+			var values []float64
+			for _, figures := range seen[i] {
+				values = append(values, figures[k])
+			}
+			mid[i][k] = median(values)
+		}
+	}
+	return mid, nil
+}
+
 // tailFigures are those of a line: cycles in a second; the 50th, 99th and 99.9th
 // percentile of the waits and the longest; cycles of the caller with the fewest and
-// of that with the most; the 99th percentile's ratio to an ideal queue's.
+// of that with the most; the 99th percentile's ratio to an ideal queue's, NaN for
+// none.
 type tailFigures [8]float64
 
 // waited is what was measured.
