@@ -44,6 +44,7 @@ type Pool struct {
 	mysql     mysqlSession
 	reserve   reserve
 	scopes    scopes
+	endings   endings
 
 	db     *sql.DB // the facade; nothing but DB() and its tests use it
 	facade *connector
@@ -110,6 +111,7 @@ func newPool(ctx context.Context, src source, cfg Config, hidden *secrets) (*Poo
 	p.suspicion.since.Store(-1)
 	p.leaks.p = p
 	p.locks.p = p
+	p.endings.now = p.now
 	p.reserve.limits = func() (int, int) {
 		return p.live.Load().MaximumPoolSize, max(p.cfg.MaxConnectionsPerTask, 0)
 	}

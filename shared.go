@@ -67,6 +67,7 @@ type sharedTx struct {
 	points []point   // those open, the outermost first
 	last   int       // the number of the last one opened
 	base   txContext
+	ending ending
 	stop   func() bool
 	since  int64 // when it got its connection
 }
@@ -273,9 +274,7 @@ func (t *sharedTx) rollback() error {
 	s := t.s
 	var err error
 	if s.tx != nil && s.e != nil && s.e.broken == nil {
-		bound := t.bound()
-		err = (*transaction)(s).Rollback()
-		bound.Stop()
+		err = t.finish((*transaction).Rollback)
 		if err != nil && s.e != nil && s.e.broken == nil {
 			s.e.broken = err
 		}
@@ -284,9 +283,12 @@ func (t *sharedTx) rollback() error {
 	return notBadConn(err)
 }
 
-// bound lets the driver's call that follows take CommitTimeout and no longer.
-func (t *sharedTx) bound() (timer *time.Timer) {
-	return time.AfterFunc(t.o.CommitTimeout, t.base.cancel)
+// finish ends the transaction at the server, within CommitTimeout.
+func (t *sharedTx) finish(how func(*transaction) error) error {
+	l := &t.p.endings
+	l.begin(&t.ending, &t.base, t.o.CommitTimeout)
+	defer l.end(&t.ending)
+	return how((*transaction)(t.s))
 }
 
 // settle takes down how an operation has ended, and makes its error one that
@@ -411,9 +413,7 @@ func (t *sharedTx) Commit(ctx context.Context) (sent bool, err error) {
 		return false, nil
 	}
 	t.closeRows(0)
-	bound := t.bound()
-	err = (*transaction)(t.s).Commit()
-	bound.Stop()
+	err = t.finish((*transaction).Commit)
 	if err != nil && !errors.Is(err, ErrOutcomeUnknown) && !wasRefused(err) && t.s.e != nil && !t.s.e.inTx {
 		err = &scope.Unexpected{Cause: err} // pgx: the server has answered ROLLBACK
 	}

@@ -3,7 +3,7 @@
 //
 //	go run ./bench                 everything, briefly
 //	go run ./bench -full           the whole grid
-//	go run ./bench borrow tail     parts: borrow, database, tail, spike, scale, real
+//	go run ./bench borrow tail     parts: borrow, database, scope, tail, spike, scale, real, batch
 //	go run ./bench -full -write docs/performance.md
 //	                               what is printed goes between the document's marks
 //	                               for it, charts beside the document
@@ -63,10 +63,12 @@ var parts = []struct {
 }{
 	{"borrow", borrow},
 	{"database", database},
+	{"scope", scopes},
 	{"tail", tail},
 	{"spike", spike},
 	{"scale", scale},
 	{"real", realDatabases},
+	{"batch", batch},
 }
 
 func main() {
