@@ -270,6 +270,9 @@ func (t *sharedTx) lose(why error) {
 // rollback ends the transaction at the server and gives the connection back. A
 // connection that does not obey is closed.
 func (t *sharedTx) rollback() error {
+	if t.guest != nil {
+		_ = t.guest.end() // the binding around it ends first: a mistake
+	}
 	t.closeRows(0)
 	s := t.s
 	var err error
@@ -408,9 +411,7 @@ func (t *sharedTx) Commit(ctx context.Context) (sent bool, err error) {
 		return false, nil
 	}
 	if t.o.Bare {
-		t.closeRows(0)
-		t.letGo()
-		return false, nil
+		return false, t.rollback()
 	}
 	t.closeRows(0)
 	err = t.finish((*transaction).Commit)
