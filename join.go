@@ -94,7 +94,7 @@ func (t *sharedTx) exec(ctx context.Context, s *session, query string, args []dr
 	}
 	defer t.leave()
 	res, err := on.ExecContext(ctx, query, args)
-	return res, t.settle(err)
+	return res, t.executed(err)
 }
 
 func (t *sharedTx) query(ctx context.Context, s *session, query string, args []driver.NamedValue) (driver.Rows, error) {
@@ -109,7 +109,7 @@ func (t *sharedTx) query(ctx context.Context, s *session, query string, args []d
 
 // got settles a query.
 func (t *sharedTx) got(rows driver.Rows, err error) (driver.Rows, error) {
-	if err = t.settle(err); err != nil {
+	if err = t.executed(err); err != nil {
 		return nil, err
 	}
 	return t.sharing(rows), nil

@@ -317,9 +317,6 @@ func (t *sharedTx) settle(err error) error {
 	case t.o.Bare:
 		return notBadConn(err)
 	case err == nil:
-		if t.failed.err != nil && !e.failedTx() {
-			t.failed = setback{}
-		}
 		if e.outsideTx() {
 			t.lose(errEndedInside)
 		}
@@ -334,6 +331,15 @@ func (t *sharedTx) settle(err error) error {
 		}
 	}
 	return notBadConn(err)
+}
+
+// executed is settle for a statement. One that succeeds shows that PostgreSQL refuses
+// no more: it was a ROLLBACK TO.
+func (t *sharedTx) executed(err error) error {
+	if err == nil && t.failed.err != nil && t.s.e != nil && !t.s.e.failedTx() {
+		t.failed = setback{}
+	}
+	return t.settle(err)
 }
 
 var errEndedInside = fmt.Errorf("%w: something in it has ended the transaction (MySQL commits before DDL): what was done before is committed, or lost, already", scope.ErrCompleted)

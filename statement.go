@@ -374,12 +374,19 @@ func (s *session) prepared(ctx context.Context, e *entry, text string, h *stmt) 
 // is on a connection that somebody else has by now: there it is closed when its
 // turn comes.
 func (h *stmt) Close() error {
-	if h.s.joined != nil {
-		return nil // it is closed when the connection comes back
+	if t := h.s.joined; t != nil {
+		t.seize()
+		defer t.leave()
+		return h.close(t.s)
 	}
+	return h.close(h.s)
+}
+
+// close is Close, with the connection of s.
+func (h *stmt) close(s *session) error {
 	p, e := h.p, h.on
 	h.p, h.on = nil, nil
-	if p == nil || h.s.e != e || e.uses.Load() != h.loan || e.broken != nil || p.gone {
+	if p == nil || s.e != e || e.uses.Load() != h.loan || e.broken != nil || p.gone {
 		return nil
 	}
 	p.user = nil
@@ -389,10 +396,10 @@ func (h *stmt) Close() error {
 	}
 	e.stmts.drop(p)
 	e.stmts.leftOver = slices.DeleteFunc(e.stmts.leftOver, func(l *prepared) bool { return l == p })
-	defer h.s.guard()
-	h.s.inCall = true
+	defer s.guard()
+	s.inCall = true
 	err := p.stmt.Close()
-	h.s.inCall = false
+	s.inCall = false
 	return err
 }
 
@@ -408,7 +415,7 @@ func (h *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (drive
 		}
 		defer t.leave()
 		res, err := h.exec(ctx, on, args)
-		return res, t.settle(err)
+		return res, t.executed(err)
 	}
 	return h.exec(ctx, h.s, args)
 }

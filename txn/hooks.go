@@ -105,7 +105,7 @@ func register(ctx context.Context, h hook) error {
 		return ErrCompleted
 	}
 	h.point = f.Point
-	h.ctx = s.after
+	h.ctx = s.t.root.after
 	return s.t.hooks.add(h)
 }
 
@@ -152,37 +152,33 @@ func (l *hooks) undone(point int, cause error) {
 	}
 	l.list = kept
 	l.mu.Unlock()
-	var calls calls
-	for _, h := range dropped {
-		if h.undone != nil {
-			calls.do(func() error { h.undone(h.ctx(), cause); return nil })
-		}
-		if h.completed != nil {
-			calls.do(func() error { h.completed(h.ctx(), StatusRolledBack); return nil })
-		}
-	}
-	calls.end()
+	_ = follow(dropped, StatusRolledBack, cause)
 }
 
 // after calls those that come after the end of the transaction. The error is of
 // those for a commit.
-func (l *hooks) after(ctx context.Context, status Status, cause error) error {
+func (l *hooks) after(status Status, cause error) error {
 	l.mu.Lock()
 	l.closed = true
 	list := l.list
 	l.mu.Unlock()
+	return follow(list, status, cause)
+}
+
+// follow calls functions for what has become of what they were registered in.
+func follow(list []hook, status Status, cause error) error {
 	var calls calls
 	for _, h := range list {
 		switch {
 		case status == StatusCommitted && h.after != nil:
-			calls.do(func() error { return h.after(ctx) })
+			calls.do(func() error { return h.after(h.ctx()) })
 		case status == StatusRolledBack && h.undone != nil:
-			calls.do(func() error { h.undone(ctx, cause); return nil })
+			calls.do(func() error { h.undone(h.ctx(), cause); return nil })
 		}
 	}
 	for _, h := range list {
 		if h.completed != nil {
-			calls.do(func() error { h.completed(ctx, status); return nil })
+			calls.do(func() error { h.completed(h.ctx(), status); return nil })
 		}
 	}
 	calls.end()

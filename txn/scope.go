@@ -62,6 +62,9 @@ func enter(ctx context.Context, pool *akari.Pool, o *options, attempt int) (*Sco
 	if err := check(ctx, pool); err != nil {
 		return nil, nil, err
 	}
+	if ctx.Err() != nil {
+		return nil, nil, o.named(fmt.Errorf("txn: the scope is not entered, as its context has ended: %w", context.Cause(ctx)))
+	}
 	s := &Scope{pool: pool, o: *o, caller: ctx, attempt: attempt, began: time.Now()}
 	s.fr.Pool, s.fr.Scope, s.fr.Outer = pool, s, scope.Of(ctx)
 	s.frame = &s.fr
@@ -296,10 +299,10 @@ func (s *Scope) commit(err error) error {
 	}
 	s.report(scope.Ended, failed)
 	if failed != nil {
-		return s.o.named(withCause(withCause(err, failed), s.t.hooks.after(s.after(), s.status(), failed)))
+		return s.o.named(withCause(withCause(err, failed), s.t.hooks.after(s.status(), failed)))
 	}
 	s.kept = true
-	return s.o.named(withCause(err, s.t.hooks.after(s.after(), StatusCommitted, nil)))
+	return s.o.named(withCause(err, s.t.hooks.after(StatusCommitted, nil)))
 }
 
 // rollBack ends the transaction of a function whose work is not to be kept.
@@ -310,7 +313,7 @@ func (s *Scope) rollBack(cause error) error {
 		s.outcome = scope.TimedOut
 	}
 	s.report(scope.Ended, cause)
-	return withCause(failed, s.t.hooks.after(s.after(), s.status(), cause))
+	return withCause(failed, s.t.hooks.after(s.status(), cause))
 }
 
 // timely adds that the scope's own time has passed, which database/sql does not

@@ -11,7 +11,7 @@ import (
 // Do calls fn in a scope. What fn does with the context it is given, through the
 // pool's DB and any library on top of it, is done in the scope's transaction, which
 // is committed if fn returns nil, and else rolled back. Do returns fn's error, or why
-// there was no commit.
+// there was no commit. If ctx has ended already fn is not called.
 //
 // If fn panics, or ends its goroutine, the transaction is rolled back, and the panic
 // goes on. With Retry fn may be called several times.
