@@ -111,8 +111,8 @@ type Config struct {
 	// MaxConnectionsPerTask is how many connections a task may hold at once: an
 	// outermost scope of package txn, and all that is nested in it. Of MaximumPoolSize
 	// so many less one are kept for tasks that hold a connection and need another
-	// one, so that they cannot lock the pool; what is no transaction of package txn
-	// may use all. 1 keeps none, and refuses a second connection. None lifts the
+	// one, so that they cannot lock the pool: of 10 connections 9 are for outermost
+	// transactions. What is no transaction of package txn may use all. 1 keeps none, and refuses a second connection. None lifts the
 	// limit and keeps none: then a lock is possible, and broken with ErrPoolLock.
 	// A smaller MaximumPoolSize is the limit where there is one. Defaults to 2, as
 	// RequiresNew within a transaction needs.

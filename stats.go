@@ -58,7 +58,7 @@ type Stats struct {
 	Transactions       TransactionStats
 	TransactionRetries int64
 	SuspendedScopes    int64                         // scopes that ran beside a transaction, without one
-	TaskConnections    [maxTaskConnections + 1]int64 // tasks that have ended, by the most connections they held at once; the last: that many or more
+	TaskConnections    [maxTaskConnections + 1]int64 // tasks that have ended, by the most connections they held at once; the last: that many or more. Each attempt of a Retry counts
 
 	LastOpenError error // of the last attempt to open a connection; nil if it succeeded
 }

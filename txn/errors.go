@@ -78,7 +78,7 @@ func (e *AfterCommitError) Error() string {
 // Unwrap gives errors.Is and errors.As the errors.
 func (e *AfterCommitError) Unwrap() []error { return e.Errs }
 
-// scopeError adds the scope's name to an error of its own.
+// scopeError adds the scope's name to an error of package txn.
 type scopeError struct {
 	name string
 	err  error
@@ -103,8 +103,6 @@ func withCause(err, more error) error {
 		return err
 	case err == nil:
 		return more
-	case errors.Is(err, more):
-		return err
 	}
 	return fmt.Errorf("%w; %w", err, more)
 }

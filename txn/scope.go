@@ -242,12 +242,12 @@ func (s *Scope) leaveNested(err error, commit bool, mark error) error {
 	if !commit || mark != nil || dead != nil {
 		failed := s.t.tx.RollbackTo(point)
 		s.t.hooks.undone(point, firstError(err, mark, dead))
-		return s.o.named(withCause(withCause(err, dead), failed))
+		return withCause(err, s.o.named(withCause(dead, failed)))
 	}
 	released := s.t.tx.Release(point)
 	if released != nil {
 		s.t.hooks.undone(point, released)
-		return s.o.named(withCause(err, released))
+		return withCause(err, s.o.named(released))
 	}
 	s.kept = true
 	return err
@@ -268,7 +268,7 @@ func (s *Scope) leaveOwner(err error, commit bool, mark error) error {
 			if failed := t.hooks.beforeCommit(s.inside); failed != nil {
 				settled = true
 				s.frame.End()
-				return s.o.named(withCause(withCause(err, failed), s.rollBack(failed)))
+				return withCause(err, s.o.named(withCause(failed, s.rollBack(failed))))
 			}
 		}
 		settled = true
@@ -277,7 +277,7 @@ func (s *Scope) leaveOwner(err error, commit bool, mark error) error {
 	}
 	settled = true
 	s.frame.End()
-	return s.o.named(withCause(s.timely(err), s.rollBack(cause)))
+	return withCause(s.timely(err), s.o.named(s.rollBack(cause)))
 }
 
 // commit ends the transaction of a function that has returned nil, or an error that
@@ -299,10 +299,10 @@ func (s *Scope) commit(err error) error {
 	}
 	s.report(scope.Ended, failed)
 	if failed != nil {
-		return s.o.named(withCause(withCause(err, failed), s.t.hooks.after(s.status(), failed)))
+		return withCause(err, s.o.named(withCause(failed, s.t.hooks.after(s.status(), failed))))
 	}
 	s.kept = true
-	return s.o.named(withCause(err, s.t.hooks.after(StatusCommitted, nil)))
+	return withCause(err, s.o.named(s.t.hooks.after(StatusCommitted, nil)))
 }
 
 // rollBack ends the transaction of a function whose work is not to be kept.
@@ -320,7 +320,7 @@ func (s *Scope) rollBack(cause error) error {
 // tell apart from other ends of a context.
 func (s *Scope) timely(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) && s.ctx.Err() != nil && context.Cause(s.ctx) == ErrTimeout {
-		return withCause(err, ErrTimeout)
+		return withCause(err, s.o.named(ErrTimeout))
 	}
 	return err
 }
