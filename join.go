@@ -107,12 +107,14 @@ func (t *sharedTx) query(ctx context.Context, s *session, query string, args []d
 	return t.got(rows, err)
 }
 
-// got settles a query.
+// got settles a query. Its rows are known before, so that they are closed if the
+// transaction has ended.
 func (t *sharedTx) got(rows driver.Rows, err error) (driver.Rows, error) {
-	if err = t.executed(err); err != nil {
-		return nil, err
+	if err != nil {
+		return nil, t.executed(err)
 	}
-	return t.sharing(rows), nil
+	rows = t.sharing(rows)
+	return rows, t.executed(nil)
 }
 
 func (t *sharedTx) prepare(ctx context.Context, s *session, query string) (driver.Stmt, error) {

@@ -222,9 +222,12 @@ type joinedTx struct {
 }
 
 // open begins a transaction within the transaction.
-func (t *sharedTx) open(ctx context.Context, s *session, o driver.TxOptions) (*joinedTx, error) {
-	if s.inner {
+func (t *sharedTx) open(ctx context.Context, s *session, o driver.TxOptions) (driver.Tx, error) {
+	switch {
+	case s.inner:
 		return nil, errTxOpen
+	case t.o.Bare:
+		return t.openGuest(ctx, s, o)
 	}
 	if o.Isolation != 0 && o.Isolation != t.o.Isolation {
 		return nil, fmt.Errorf("%w: a transaction begun within it asks for another isolation level", scope.ErrMismatch)
@@ -253,6 +256,40 @@ func (t *sharedTx) open(ctx context.Context, s *session, o driver.TxOptions) (*j
 	s.inner = true
 	return j, nil
 }
+
+// guestTx is what database/sql gets for a transaction on a connection that is kept.
+type guestTx struct {
+	s *session
+	t *sharedTx
+}
+
+// openGuest begins a transaction on the connection that is kept.
+func (t *sharedTx) openGuest(ctx context.Context, s *session, o driver.TxOptions) (driver.Tx, error) {
+	if s.in.Over() {
+		return nil, errCompleted
+	}
+	g := t.newGuest(ctx, scope.Options{TxOptions: o, Outer: t.o.Outer, Owner: t.o.Owner, CommitTimeout: t.o.CommitTimeout})
+	if err := g.Begin(ctx); err != nil {
+		return nil, err
+	}
+	s.joined, s.inner = g, true
+	return &guestTx{s, g}, nil
+}
+
+// Commit ends the transaction.
+func (x *guestTx) Commit() error {
+	x.end()
+	_, err := x.t.Commit(context.WithoutCancel(x.t.ctx))
+	return err
+}
+
+// Rollback ends the transaction.
+func (x *guestTx) Rollback() error {
+	x.end()
+	return x.t.Rollback()
+}
+
+func (x *guestTx) end() { x.s.joined, x.s.inner = x.t.host, false }
 
 // Commit keeps what was done.
 func (j *joinedTx) Commit() error {

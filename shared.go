@@ -69,7 +69,8 @@ type sharedTx struct {
 	base   txContext
 	ending ending
 	stop   func() bool
-	since  int64 // when it got its connection
+	since  int64         // when it got its connection; 0 if it has none
+	held   time.Duration // how long it had one before
 }
 
 // setback is an error that a rollback to a savepoint undoes, or to one further
@@ -80,17 +81,21 @@ type setback struct {
 }
 
 func newShared(ctx context.Context, p *Pool, o scope.Options) *sharedTx {
-	t := &sharedTx{ctx: ctx, o: o}
 	if at := o.Outer.For(p); at != nil {
 		if host, ok := at.Tx.(*sharedTx); ok && host.o.Bare && !at.Over() {
-			t.wire, t.host = host.wire, host
-			return t
+			return host.newGuest(ctx, o)
 		}
 	}
+	t := &sharedTx{ctx: ctx, o: o}
 	t.mine = session{p: p, of: t}
 	t.own.p, t.own.s = p, &t.mine
 	t.wire = &t.own
 	return t
+}
+
+// newGuest is a transaction on a connection that is kept.
+func (t *sharedTx) newGuest(ctx context.Context, o scope.Options) *sharedTx {
+	return &sharedTx{ctx: ctx, o: o, wire: t.wire, host: t}
 }
 
 var (
@@ -239,6 +244,10 @@ func (t *sharedTx) letGo() {
 		t.s.ended = false
 	}
 	t.holds.Store(false)
+	if t.since != 0 {
+		t.held += time.Duration(t.p.now() - t.since)
+		t.since = 0
+	}
 }
 
 // expire is called when the context of the scope has ended: the connection goes
@@ -261,7 +270,7 @@ func (t *sharedTx) ended() error {
 // lose gives up a transaction that the server has undone, or that is gone with its
 // connection.
 func (t *sharedTx) lose(why error) {
-	t.doomed = why
+	t.doomed = firstOf(t.doomed, why)
 	if t.holds.Load() {
 		_ = t.rollback()
 	}
@@ -373,9 +382,9 @@ func (t *sharedTx) Held() time.Duration {
 	t.seize()
 	defer t.unlock()
 	if t.since == 0 {
-		return 0
+		return t.held
 	}
-	return time.Duration(t.p.now() - t.since)
+	return t.held + time.Duration(t.p.now()-t.since)
 }
 
 // Mark implements scope.Tx.
@@ -421,7 +430,7 @@ func (t *sharedTx) Commit(ctx context.Context) (sent bool, err error) {
 	}
 	t.closeRows(0)
 	err = t.finish((*transaction).Commit)
-	if err != nil && !errors.Is(err, ErrOutcomeUnknown) && !wasRefused(err) && t.s.e != nil && !t.s.e.inTx {
+	if err != nil && !errors.Is(err, ErrOutcomeUnknown) && !wasRefused(err) && t.s.e != nil && t.s.e.probes.txStatus != nil && t.s.e.outsideTx() {
 		err = &scope.Unexpected{Cause: err} // pgx: the server has answered ROLLBACK
 	}
 	t.letGo()

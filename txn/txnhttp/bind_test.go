@@ -2,6 +2,8 @@ package txnhttp_test
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -101,4 +103,68 @@ func TestBindRefusesOptionsOfTransactions(t *testing.T) {
 		}
 	}()
 	txnhttp.Bind(newPool(t), txn.ReadOnly)
+}
+
+// What code in the request begins through database/sql is a transaction on the
+// request's connection.
+func TestRequestThatHoldsHasTransactionsOfDatabaseSQL(t *testing.T) {
+	p := newPool(t)
+	serve(t, p, func(_ http.ResponseWriter, r *http.Request) {
+		first := conn(t, r.Context(), p)
+		for id, end := range []func(*sql.Tx) error{(*sql.Tx).Commit, (*sql.Tx).Rollback} {
+			tx, err := p.DB().BeginTx(r.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var on int
+			if err := tx.QueryRowContext(r.Context(), "CONN").Scan(&on); err != nil || on != first {
+				t.Errorf("the transaction is on connection %d, the request on %d: %v", on, first, err)
+			}
+			if _, err := tx.ExecContext(r.Context(), "INSERT ?", id); err != nil {
+				t.Error(err)
+			}
+			if _, err := p.DB().ExecContext(r.Context(), "NOP"); !errors.Is(err, txn.ErrScopeBusy) {
+				t.Errorf("beside the transaction: %v", err)
+			}
+			if err := end(tx); err != nil {
+				t.Error(err)
+			}
+		}
+		var n int
+		if err := p.DB().QueryRowContext(r.Context(), "COUNT").Scan(&n); err != nil || n != 1 {
+			t.Errorf("%d rows, %v", n, err)
+		}
+	}, txn.Hold)
+	if n := p.Stats().Active; n != 0 {
+		t.Errorf("%d connections in use after the request", n)
+	}
+}
+
+// A transaction that is still open when the request ends is rolled back with it, and
+// does not go on elsewhere.
+func TestTransactionLeftOpenEndsWithTheRequest(t *testing.T) {
+	p := newPool(t)
+	var tx *sql.Tx
+	serve(t, p, func(_ http.ResponseWriter, r *http.Request) {
+		var err error
+		if tx, err = p.DB().BeginTx(context.WithoutCancel(r.Context()), nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.ExecContext(r.Context(), "INSERT 1"); err != nil {
+			t.Error(err)
+		}
+	}, txn.Hold)
+	if n := p.Stats().Active; n != 0 {
+		t.Errorf("%d connections in use after the request", n)
+	}
+	if _, err := tx.ExecContext(t.Context(), "INSERT 2"); !errors.Is(err, txn.ErrCompleted) {
+		t.Errorf("a statement after the request: %v", err)
+	}
+	if err := tx.Commit(); !errors.Is(err, txn.ErrCompleted) {
+		t.Errorf("Commit after the request: %v", err)
+	}
+	var n int
+	if err := p.DB().QueryRowContext(t.Context(), "COUNT").Scan(&n); err != nil || n != 0 {
+		t.Errorf("%d rows, %v", n, err)
+	}
 }
