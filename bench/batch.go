@@ -148,6 +148,11 @@ func (p plan) batchServer(t batchTarget) (err error) {
 		return err
 	}
 	rates := make([][]float64, len(t.ways))
+	for _, way := range t.ways { // to warm up
+		if _, err := writeItems(ctx, db, t, way); err != nil {
+			return fmt.Errorf("%s: %w", way.name, err)
+		}
+	}
 	for round := range p.rounds {
 		for k := range t.ways {
 			w := (k + round) % len(t.ways)
