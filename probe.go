@@ -99,6 +99,10 @@ func probePq(conn driver.Conn) (p probes) {
 	if key := field(c, "secretKey"); p.socket != nil && key.IsValid() && key.Kind() == reflect.Slice && key.Type().Elem().Kind() == reflect.Uint8 {
 		p.cancel = cancelRequest(p.socket.RemoteAddr(), uint32(p.backendID), slices.Clone(key.Bytes()))
 	}
+	if st := field(c, "txnStatus"); st.IsValid() && st.CanAddr() && st.Kind() == reflect.Uint8 {
+		status := (*byte)(st.Addr().UnsafePointer()) // what the server said last
+		p.txStatus = func() byte { return *status }
+	}
 	if v, ok := innermost(conn).(driver.Validator); ok { // of lib/pq an atomic read, allowed at any time
 		p.closed = func() bool { return !v.IsValid() }
 	}

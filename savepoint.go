@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/akaripool/akari/internal/scope"
@@ -120,7 +121,7 @@ func (t *sharedTx) Open(ctx context.Context, outer int) (int, error) {
 	if t.over != nil {
 		return 0, t.over
 	}
-	if why := firstOf(t.doomed, t.failed.err, t.marked.err); why != nil {
+	if why := firstOf(t.doomed, t.failed.err, t.mark(0)); why != nil {
 		return 0, &scope.Unexpected{Cause: why}
 	}
 	if err := t.onTop(outer); err != nil {
@@ -150,18 +151,24 @@ func (t *sharedTx) release(id int) error {
 	if t.failed.err != nil && t.failed.point >= id {
 		why = t.failed.err
 	}
-	if t.marked.err != nil && t.marked.point >= id {
-		why = t.marked.err
+	if mark := t.mark(id); mark != nil {
+		why = mark
 	}
 	if why != nil {
 		return &scope.Unexpected{Cause: firstOf(t.undo(i), why)}
 	}
 	p := t.points[i]
+	t.closeRows(p.id)
 	t.points = t.points[:i]
-	if w := t.words().release; p.sent && w != "" {
-		return t.sayBound(w + p.name())
+	w := t.words().release
+	if !p.sent || w == "" {
+		return nil
 	}
-	return nil
+	err := t.sayBound(w + p.name())
+	if err != nil && t.doomed == nil { // or it would be kept, though its owner is told otherwise
+		t.lose(fmt.Errorf("txn: a savepoint could not be released: %w", err))
+	}
+	return err
 }
 
 // leftOpen is an error if savepoints from i on are still open, whose owners have not
@@ -195,9 +202,7 @@ func (t *sharedTx) undo(i int) error {
 	if t.failed.point >= p.id {
 		t.failed = setback{}
 	}
-	if t.marked.point >= p.id {
-		t.marked = setback{}
-	}
+	t.marked = slices.DeleteFunc(t.marked, func(m setback) bool { return m.point >= p.id })
 	if !p.sent {
 		return nil
 	}

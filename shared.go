@@ -63,7 +63,7 @@ type sharedTx struct {
 	over   error     // it has ended: what later statements are told; nil until then
 	doomed error     // why it can only be rolled back, and takes no more statements
 	failed setback   // PostgreSQL refuses all statements since this one
-	marked setback   // it is to be rolled back, but goes on
+	marked []setback // it is to be rolled back, but goes on: the first of each point
 	points []point   // those open, the outermost first
 	last   int       // the number of the last one opened
 	base   txContext
@@ -391,16 +391,30 @@ func (t *sharedTx) Held() time.Duration {
 func (t *sharedTx) Mark(why error, point int) {
 	t.seize()
 	defer t.unlock()
-	if t.marked.err == nil {
-		t.marked = setback{why, point}
+	for _, m := range t.marked {
+		if m.point == point {
+			return
+		}
 	}
+	t.marked = append(t.marked, setback{why, point})
 }
 
 // Doomed implements scope.Tx.
 func (t *sharedTx) Doomed() error {
 	t.seize()
 	defer t.unlock()
-	return firstOf(t.doomed, t.failed.err, t.marked.err)
+	return firstOf(t.doomed, t.failed.err, t.mark(0))
+}
+
+// mark is why what was done since a savepoint is to be rolled back: what was said
+// first, nil for no reason.
+func (t *sharedTx) mark(since int) error {
+	for _, m := range t.marked {
+		if m.point >= since {
+			return m.err
+		}
+	}
+	return nil
 }
 
 // Commit implements scope.Tx.
@@ -413,7 +427,7 @@ func (t *sharedTx) Commit(ctx context.Context) (sent bool, err error) {
 	if len(t.points) > 0 && t.doomed == nil {
 		t.doomed = t.leftOpen(0)
 	}
-	if why := firstOf(t.doomed, t.failed.err, t.marked.err); why != nil {
+	if why := firstOf(t.doomed, t.failed.err, t.mark(0)); why != nil {
 		t.end()
 		return false, &scope.Unexpected{Cause: why}
 	}
@@ -444,7 +458,13 @@ func (t *sharedTx) Rollback() error {
 	if t.over != nil {
 		return nil
 	}
-	return t.end()
+	if err := t.end(); err != nil {
+		return err
+	}
+	if t.doomed == errEndedInside {
+		return t.doomed // there was nothing left to roll back
+	}
+	return nil
 }
 
 // end rolls back, if there is something to roll back.

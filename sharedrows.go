@@ -2,8 +2,11 @@ package akari
 
 import (
 	"database/sql/driver"
+	"fmt"
 	"io"
 	"reflect"
+
+	"github.com/akaripool/akari/internal/scope"
 )
 
 // sharedRows are rows read on a connection that other sessions use as well: each call
@@ -60,12 +63,14 @@ func (r *sharedRows) NextResultSet() error {
 	return r.read(r.watchedRows.NextResultSet)
 }
 
+var errRowsEnded = fmt.Errorf("%w: rows are closed at the end of the scope, or transaction, in which they were opened", scope.ErrCompleted)
+
 func (r *sharedRows) read(next func() error) error {
 	t := r.t
 	t.seize()
 	defer t.unlock()
 	if r.gone {
-		return firstOf(t.over, t.doomed, errUndone)
+		return firstOf(t.over, t.doomed, errRowsEnded)
 	}
 	err := next()
 	if err == nil || err == io.EOF {

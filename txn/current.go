@@ -56,13 +56,21 @@ func Current(ctx context.Context) (Info, bool) {
 		i.Isolation, i.ReadOnly = t.root.o.isolation, t.root.o.readOnly
 		i.HasConnection = t.tx.Begun()
 		i.RollbackOnly = t.tx.Doomed()
-		s.mu.Lock()
-		if i.RollbackOnly == nil {
-			i.RollbackOnly = s.mark
+		for in := s; in != nil && in.t == t && i.RollbackOnly == nil; in = in.encloser() {
+			in.mu.Lock()
+			i.RollbackOnly = in.mark
+			in.mu.Unlock()
 		}
-		s.mu.Unlock()
 	}
 	return i, true
+}
+
+// encloser is the scope of the pool around s, nil if there is none.
+func (s *Scope) encloser() *Scope {
+	if s.outer == nil {
+		return nil
+	}
+	return s.outer.Scope.(*Scope)
 }
 
 // SetRollbackOnly has the transaction of ctx rolled back when the scope ends, also if

@@ -199,7 +199,7 @@ func (s *Scope) leave(err error, panicked bool) error {
 		return s.leaveJoined(err, commit, mark)
 	}
 	s.kept = true
-	return err
+	return s.timely(err)
 }
 
 // close is the end of the scope: its context leads nowhere from now on.
@@ -221,6 +221,7 @@ func (s *Scope) leaveJoined(err error, commit bool, mark error) error {
 		s.t.tx.Mark(mark, s.frame.Point)
 		s.kept = false
 	case !commit && !s.o.softJoin:
+		err = s.timely(err)
 		s.t.tx.Mark(err, s.frame.Point)
 		s.kept = false
 	case err == nil && s.o.failEarly:
@@ -242,7 +243,7 @@ func (s *Scope) leaveNested(err error, commit bool, mark error) error {
 	if !commit || mark != nil || dead != nil {
 		failed := s.t.tx.RollbackTo(point)
 		s.t.hooks.undone(point, firstError(err, mark, dead))
-		return withCause(err, s.o.named(withCause(dead, failed)))
+		return withCause(s.timely(err), s.o.named(withCause(dead, failed)))
 	}
 	released := s.t.tx.Release(point)
 	if released != nil {
@@ -290,7 +291,7 @@ func (s *Scope) commit(err error) error {
 		s.outcome = scope.Committed
 	case failed == nil:
 		s.outcome = scope.Empty
-	case errors.Is(failed, ErrCommitUnknown):
+	case errors.Is(failed, ErrCommitUnknown), errors.Is(failed, ErrCompleted): // ended from within: see Rollback
 		s.outcome = scope.Unknown
 	case s.ctx.Err() != nil:
 		s.outcome = scope.TimedOut
@@ -309,7 +310,10 @@ func (s *Scope) commit(err error) error {
 func (s *Scope) rollBack(cause error) error {
 	failed := s.t.tx.Rollback()
 	s.outcome = scope.RolledBack
-	if s.ctx.Err() != nil {
+	switch {
+	case errors.Is(failed, ErrCompleted): // something in it has ended it: what was done is committed, perhaps
+		s.outcome = scope.Unknown
+	case s.ctx.Err() != nil:
 		s.outcome = scope.TimedOut
 	}
 	s.report(scope.Ended, cause)

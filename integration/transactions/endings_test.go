@@ -90,8 +90,8 @@ func (w *world) promptly(f func()) {
 	}
 }
 
-// slow is a query that takes many seconds.
-func (w *world) slow() string {
+// longQuery is one that takes many seconds.
+func (w *world) longQuery() string {
 	switch w.name {
 	case "pgx", "pq":
 		return "SELECT pg_sleep(20)"
@@ -651,7 +651,7 @@ func TestTimeoutEndsTheStatementThatRuns(t *testing.T) {
 			err := w.do(w.Context(), func(ctx context.Context) error {
 				w.must(nil, w.insert(ctx, 1))
 				var v any
-				statement = w.db.QueryRowContext(ctx, w.slow()).Scan(&v)
+				statement = w.db.QueryRowContext(ctx, w.longQuery()).Scan(&v)
 				return statement
 			}, txn.Timeout(200*time.Millisecond), txn.Name("slow"))
 			if statement == nil {
@@ -690,6 +690,25 @@ func TestConnectionIsBackWhenTheTimeHasPassedWhateverTheFunctionDoes(t *testing.
 			})
 		})
 	}
+}
+
+// 61: waiting for a connection is a part of it.
+func TestTimeoutIncludesTheWaitForAConnection(t *testing.T) {
+	each(t, akari.Config{MaximumPoolSize: 1, ConnectionTimeout: time.Minute}, nil, func(w *world) {
+		c, err := w.pool.Acquire(w.Context())
+		w.must(nil, err)
+		for _, opts := range [][]txn.Option{nil, {txn.Eager}} {
+			w.promptly(func() {
+				err := w.do(w.Context(), func(ctx context.Context) error { return w.insert(ctx, 1) }, append(opts, txn.Timeout(50*time.Millisecond))...)
+				w.wantErr(err, context.DeadlineExceeded)
+				if opts == nil {
+					w.wantErr(err, txn.ErrTimeout)
+				}
+			})
+		}
+		c.Release()
+		w.want()
+	})
 }
 
 // 61: the time of a scope that joins, or is nested, is its own.

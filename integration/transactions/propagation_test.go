@@ -544,7 +544,7 @@ func TestRowsOfTheOuterScopeStayOpenDuringAnInnerOne(t *testing.T) {
 			n := 0
 			for rows.Next() {
 				w.must(nil, w.do(ctx, func(ctx context.Context) error { return w.insert(ctx, 10+n) }, txn.RequiresNew))
-				w.holds(2 - 1)
+				w.holds(1)
 				n++
 			}
 			w.must(nil, rows.Err())
@@ -603,4 +603,22 @@ func (w *world) connOf(ctx context.Context) string {
 		"fake": "CONN", "pgx": "SELECT pg_backend_pid()", "pq": "SELECT pg_backend_pid()", "mysql": "SELECT CONNECTION_ID()",
 	}[w.name]).Scan(&n))
 	return fmt.Sprint(n)
+}
+
+// 7: the inner one commits, the outer one rolls back; what the inner one did stays.
+func TestRequiresNewOutlivesTheScopeAroundIt(t *testing.T) {
+	each(t, akari.Config{}, but{"sqlite": "SQLite has one writer: the outer transaction locks the inner one out"}, func(w *world) {
+		err := w.do(w.Context(), func(ctx context.Context) error {
+			w.must(nil, w.insert(ctx, 1))
+			w.must(nil, w.do(ctx, func(ctx context.Context) error {
+				w.must(nil, w.insert(ctx, 2))
+				w.holds(2)
+				return nil
+			}, txn.RequiresNew))
+			w.holds(1)
+			return errBoom
+		})
+		w.wantErr(err, errBoom)
+		w.want(2)
+	})
 }

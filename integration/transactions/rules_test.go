@@ -36,7 +36,7 @@ func TestRulesSayWhichErrorsCommit(t *testing.T) {
 	}
 	type rules []txn.Option
 	wrapped := func(err error) error { return fmt.Errorf("saving: %w", err) }
-	for _, c := range []struct {
+	cases := []struct {
 		name    string
 		rules   rules
 		err     error
@@ -58,28 +58,30 @@ func TestRulesSayWhichErrorsCommit(t *testing.T) {
 		{"the first that fits decides", rules{txn.CommitOn(io.EOF), txn.RollbackIf(is(io.EOF)), txn.CommitOn(io.EOF)}, io.EOF, true},
 		{"joined, the first rule that fits either", rules{txn.RollbackIf(is(errBoom)), txn.CommitOn(io.EOF)}, errors.Join(io.EOF, errBoom), false},
 		{"a rule to roll back alone", rules{txn.RollbackIf(any)}, errBoom, false},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			each(t, akari.Config{}, nil, func(w *world) {
-				var end ending
-				err := w.do(w.Context(), func(ctx context.Context) error {
-					w.must(nil, end.watch(ctx))
-					w.must(nil, w.insert(ctx, 1))
-					return c.err
-				}, c.rules...)
-				if err != c.err {
-					w.Fatalf("got %v, want the function's error as it is", err)
-				}
-				if c.commits {
-					w.was(&end, txn.StatusCommitted)
-					w.want(1)
-				} else {
-					w.was(&end, txn.StatusRolledBack)
-					w.want()
-				}
-			})
-		})
 	}
+	each(t, akari.Config{}, nil, func(w *world) {
+		var kept []int
+		for id, c := range cases {
+			var end ending
+			err := w.do(w.Context(), func(ctx context.Context) error {
+				w.must(nil, end.watch(ctx))
+				w.must(nil, w.insert(ctx, id))
+				return c.err
+			}, c.rules...)
+			if err != c.err {
+				w.Errorf("%s: got %v, want the function's error as it is", c.name, err)
+			}
+			want := txn.StatusRolledBack
+			if c.commits {
+				want = txn.StatusCommitted
+				kept = append(kept, id)
+			}
+			if len(end.statuses) != 1 || end.statuses[0] != want {
+				w.Errorf("%s: the hook was told %v, want %v", c.name, end.statuses, want)
+			}
+			w.want(kept...)
+		}
+	})
 }
 
 // 74: the rules of a scope are those of what it begins, or joins, not of what is around.
