@@ -91,7 +91,7 @@ func TestOrderIsCarriedOut(t *testing.T) {
 			t.Errorf("%q is missing in\n%s", want, text)
 		}
 	}
-	if want := "no marks for it: borrow, tail,"; !strings.Contains(warnings.String(), want) || strings.Contains(out.String(), "Waits") {
+	if want := "no marks for it: borrow, scope,"; !strings.Contains(warnings.String(), want) || strings.Contains(out.String(), "Waits") {
 		t.Errorf("%q is not said in %q, or was measured: %s", want, &warnings, &out)
 	}
 	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
