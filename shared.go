@@ -431,7 +431,7 @@ func (t *sharedTx) Commit(ctx context.Context) (sent bool, err error) {
 		t.end()
 		return false, &scope.Unexpected{Cause: why}
 	}
-	if ctx.Err() != nil && t.holds.Load() {
+	if ctx.Err() != nil {
 		t.end()
 		return false, fmt.Errorf("txn: the transaction was rolled back, as its context ended before the COMMIT: %w", context.Cause(ctx))
 	}

@@ -91,7 +91,8 @@ func look(err error) (f finding) {
 	case text == "invalid connection", // go-sql-driver/mysql, after something was sent
 		text == "conn closed": // pgx
 		return finding{class: ConnectionLost, network: true}
-	case strings.HasPrefix(text, "akari: connection lost"): // its outcome is unknown
+	case strings.HasPrefix(text, "akari: connection lost"), // its outcome is unknown
+		strings.HasPrefix(text, "txn: the transaction is lost with its connection"): // driver.ErrBadConn, hidden from database/sql
 		return finding{class: ConnectionLost}
 	}
 	return f

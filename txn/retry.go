@@ -87,7 +87,6 @@ func (r *Retry) do(ctx context.Context, pool *akari.Pool, fn func(context.Contex
 		err, clean := once(ctx, pool, fn, o, attempt)
 		switch {
 		case err == nil:
-			scope.Pools.Budget(pool).Earn()
 			return nil
 		case !clean || ctx.Err() != nil || !r.worth(err):
 			return err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/akaripool/akari"
 	"github.com/akaripool/akari/internal/scope"
+	"github.com/akaripool/akari/sqlerr"
 )
 
 // role is what a scope is to its transaction.
@@ -82,6 +83,7 @@ func enter(ctx context.Context, pool *akari.Pool, o *options, attempt int) (*Sco
 	}
 	s.ctx, s.cancel = o.within(ctx)
 	if err := s.open(); err != nil {
+		err = s.timely(err)
 		s.close()
 		return nil, nil, o.named(err)
 	}
@@ -303,6 +305,7 @@ func (s *Scope) commit(err error) error {
 		return withCause(err, s.o.named(withCause(failed, s.t.hooks.after(s.status(), failed))))
 	}
 	s.kept = true
+	scope.Pools.Budget(s.pool).Earn()
 	return withCause(err, s.o.named(s.t.hooks.after(StatusCommitted, nil)))
 }
 
@@ -320,10 +323,13 @@ func (s *Scope) rollBack(cause error) error {
 	return withCause(failed, s.t.hooks.after(s.status(), cause))
 }
 
-// timely adds that the scope's own time has passed, which database/sql does not
-// tell apart from other ends of a context.
+// timely adds that the scope's own time has passed to an error that comes of that:
+// database/sql does not tell ends of a context apart, and lib/pq passes on what the
+// server says of a cancelled statement.
 func (s *Scope) timely(err error) error {
-	if errors.Is(err, context.DeadlineExceeded) && s.ctx.Err() != nil && context.Cause(s.ctx) == ErrTimeout {
+	switch {
+	case err == nil || s.ctx.Err() == nil || context.Cause(s.ctx) != ErrTimeout || errors.Is(err, ErrTimeout):
+	case errors.Is(err, context.DeadlineExceeded), sqlerr.IsCancelled(err):
 		return withCause(err, s.o.named(ErrTimeout))
 	}
 	return err
@@ -331,7 +337,7 @@ func (s *Scope) timely(err error) error {
 
 // clean reports whether the transaction is certain to have left nothing behind.
 func (s *Scope) clean() bool {
-	return s.role == owner && s.outcome != scope.Unknown && s.outcome != scope.Committed
+	return s.role == owner && !s.kept && s.outcome != scope.Unknown
 }
 
 func (s *Scope) status() Status {

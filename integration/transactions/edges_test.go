@@ -205,3 +205,52 @@ func TestMarkOfTheScopeAroundIsKnown(t *testing.T) {
 		}))
 	})
 }
+
+// A retryable error of an AfterCommit function, of a transaction without statements.
+func TestHookThatFailsAfterAnEmptyTransactionIsNotRepeated(t *testing.T) {
+	each(t, akari.Config{}, nil, func(w *world) {
+		calls, hooks := 0, 0
+		err := w.do(w.Context(), func(ctx context.Context) error {
+			calls++
+			return txn.AfterCommit(ctx, func(context.Context) error { hooks++; return errSerialization })
+		}, quick)
+		var after *txn.AfterCommitError
+		if calls != 1 || hooks != 1 || !errors.As(err, &after) {
+			w.Fatalf("called %d times, hook %d times, %v", calls, hooks, err)
+		}
+	})
+}
+
+// Who publishes after the commit must not be told of one when the time has passed.
+func TestScopeWithoutStatementsCanBeTooLate(t *testing.T) {
+	each(t, akari.Config{}, nil, func(w *world) {
+		hooks := 0
+		err := w.do(w.Context(), func(ctx context.Context) error {
+			w.must(nil, txn.AfterCommit(ctx, func(context.Context) error { hooks++; return nil }))
+			<-ctx.Done()
+			return nil
+		}, txn.Timeout(20*time.Millisecond))
+		if err == nil || hooks != 0 {
+			w.Fatalf("hook called %d times, %v", hooks, err)
+		}
+	})
+}
+
+// Its own Timeout, not that of the transaction.
+func TestTimeoutOfAScopeWithinIsErrTimeout(t *testing.T) {
+	for _, how := range []txn.Propagation{txn.Required, txn.Nested, txn.NotSupported} {
+		t.Run(how.String(), func(t *testing.T) {
+			each(t, akari.Config{}, nil, func(w *world) {
+				_ = w.do(w.Context(), func(ctx context.Context) error {
+					w.has(ctx, 1)
+					err := w.do(ctx, func(ctx context.Context) error {
+						<-ctx.Done()
+						return w.insert(ctx, 2)
+					}, how, txn.Timeout(30*time.Millisecond))
+					w.wantErr(err, context.DeadlineExceeded, txn.ErrTimeout)
+					return nil
+				})
+			})
+		})
+	}
+}

@@ -499,9 +499,6 @@ func TestRowsLeftOpenEndWithTheirScope(t *testing.T) {
 		w.promptly(func() {
 			for _, outcome := range []error{nil, errBoom} {
 				for _, how := range []txn.Propagation{txn.Required, txn.Nested} {
-					if outcome == nil && how == txn.Nested {
-						continue
-					}
 					var rows *sql.Rows
 					err := w.do(w.Context(), func(ctx context.Context) error {
 						w.has(ctx, 1)
