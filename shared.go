@@ -190,7 +190,6 @@ func (t *sharedTx) begin(ctx context.Context) error {
 		t.letGo()
 		return err
 	}
-	t.base.values = t.ctx
 	if t.ctx.Done() != nil {
 		t.stop = context.AfterFunc(t.ctx, t.expire)
 	}
@@ -207,7 +206,7 @@ func (t *sharedTx) begin(ctx context.Context) error {
 
 // beginAt begins the transaction at the server.
 func (t *sharedTx) beginAt(ctx context.Context) error {
-	t.base.start()
+	t.base.start(t.ctx)
 	stop := func() bool { return t.ctx.Err() == nil }
 	if ctx.Done() != t.ctx.Done() {
 		stop = context.AfterFunc(ctx, t.base.cancel)
@@ -428,11 +427,11 @@ func (t *sharedTx) Commit(ctx context.Context) (sent bool, err error) {
 		t.doomed = t.leftOpen(0)
 	}
 	if why := firstOf(t.doomed, t.failed.err, t.mark(0)); why != nil {
-		t.end()
+		_ = t.end()
 		return false, &scope.Unexpected{Cause: why}
 	}
 	if ctx.Err() != nil {
-		t.end()
+		_ = t.end()
 		return false, fmt.Errorf("txn: the transaction was rolled back, as its context ended before the COMMIT: %w", context.Cause(ctx))
 	}
 	t.over = errCompleted

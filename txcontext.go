@@ -11,7 +11,7 @@ import (
 // when the pool says so, not with the scope's: no COMMIT and no ROLLBACK could be sent
 // after that. While the transaction begins the end of the scope's ends it as well.
 type txContext struct {
-	values context.Context
+	values context.Context // the scope's; set before the driver sees this one
 
 	mu        sync.Mutex // guards what follows; nothing else is taken while it is held
 	done      chan struct{}
@@ -19,10 +19,11 @@ type txContext struct {
 	beginning bool
 }
 
-// start says that the driver is about to begin.
-func (c *txContext) start() {
+// start says that the driver is about to begin, in a scope of the given context.
+func (c *txContext) start(scope context.Context) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.values = scope
 	c.beginning, c.ended, c.done = true, false, nil
 }
 

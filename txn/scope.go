@@ -262,7 +262,7 @@ func (s *Scope) leaveOwner(err error, commit bool, mark error) error {
 	defer func() {
 		if !settled { // a hook panicked
 			s.frame.End()
-			s.rollBack(errPanicked)
+			_ = s.rollBack(errPanicked)
 		}
 	}()
 	cause := firstError(err, mark)

@@ -13,7 +13,6 @@ import (
 	"os"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -322,16 +321,4 @@ func (j *journal) Handle(_ context.Context, r slog.Record) error {
 	defer j.mu.Unlock()
 	j.lines = append(j.lines, r.Message)
 	return nil
-}
-
-// count is how many lines have a text.
-func (j *journal) count(text string) (n int) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for _, l := range j.lines {
-		if strings.Contains(l, text) {
-			n++
-		}
-	}
-	return n
 }
