@@ -14,15 +14,15 @@ func overNetwork(t testing.TB, d database) (database, *faultproxy.Proxy) {
 	if d.postgres() {
 		srv = postgres
 	}
-	net, err := faultproxy.New(srv.get(t).Addr())
+	net, err := faultproxy.New(srv.Get(t).Addr())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { net.Close() })
 	if d.postgres() {
-		d.dsn = srv.get(t).URLAt(net.Addr())
+		d.dsn = srv.Get(t).URLAt(net.Addr())
 	} else {
-		d.dsn = srv.get(t).MySQLDSNAt(net.Addr())
+		d.dsn = srv.Get(t).MySQLDSNAt(net.Addr())
 	}
 	return d, net
 }

@@ -3,72 +3,25 @@ package integration
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"log/slog"
 	"os"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/akaripool/akari"
 	"github.com/akaripool/akari/akaritest/localdb"
-	"github.com/go-sql-driver/mysql"
+	"github.com/akaripool/akari/integration/servers"
 	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "github.com/lib/pq"
 	_ "modernc.org/sqlite"
 )
 
-// The servers that tests share. Each is started when a test first asks for it.
-// A test that kills or stops one starts its own.
+// A test that kills or stops a server starts its own.
 var (
-	postgres = &shared{start: localdb.StartPostgres}
-	mariadb  = &shared{start: localdb.StartMariaDB}
+	postgres = servers.Postgres(localdb.Options{MaxConnections: 200})
+	mariadb  = servers.MariaDB(localdb.Options{MaxConnections: 200})
 )
 
-type shared struct {
-	start func(context.Context, localdb.Options) (*localdb.Server, error)
-	once  sync.Once
-	srv   *localdb.Server
-	err   error
-}
-
-func (s *shared) get(t testing.TB) *localdb.Server {
-	t.Helper()
-	s.once.Do(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		s.srv, s.err = s.start(ctx, localdb.Options{MaxConnections: 200})
-	})
-	if s.err != nil {
-		t.Fatal(s.err)
-	}
-	return s.srv
-}
-
-func TestMain(m *testing.M) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
-	err := localdb.Install(ctx, os.Stderr)
-	cancel()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	_ = mysql.SetLogger(quietLogger{}) // it prints a line for each connection it finds dead
-	code := m.Run()
-	for _, s := range []*shared{postgres, mariadb} {
-		if s.srv != nil {
-			if err := s.srv.Close(); err != nil {
-				fmt.Fprintln(os.Stderr, err)
-				code = 1
-			}
-		}
-	}
-	os.Exit(code)
-}
-
-type quietLogger struct{}
-
-func (quietLogger) Print(...any) {}
+func TestMain(m *testing.M) { os.Exit(servers.Main(m, postgres, mariadb)) }
 
 // database is a driver and where it is to connect to.
 type database struct {
@@ -79,12 +32,12 @@ func (d database) postgres() bool { return d.driver != "mysql" && d.driver != "s
 
 // pgDatabases and allServers are the drivers on shared servers.
 func pgDatabases(t testing.TB) []database {
-	url := postgres.get(t).URL()
+	url := postgres.Get(t).URL()
 	return []database{{"pgx", "pgx", url}, {"pq", "postgres", url}}
 }
 
 func allServers(t testing.TB) []database {
-	return append(pgDatabases(t), database{"mysql", "mysql", mariadb.get(t).MySQLDSN()})
+	return append(pgDatabases(t), database{"mysql", "mysql", mariadb.Get(t).MySQLDSN()})
 }
 
 // open makes a pool that is closed, and looked over, when the test ends.

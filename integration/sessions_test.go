@@ -32,7 +32,7 @@ func overConnector(t testing.TB, c driver.Connector, cfg akari.Config) (*akari.P
 // pgxConnector has hooks of pgx.
 func pgxConnector(t testing.TB, hooks ...stdlib.OptionOpenDB) driver.Connector {
 	t.Helper()
-	cfg, err := pgx.ParseConfig(postgres.get(t).URL())
+	cfg, err := pgx.ParseConfig(postgres.Get(t).URL())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -336,7 +336,7 @@ func tooMany(t *testing.T, _ *akari.Pool, d database) error {
 		u.User = url.UserPassword("lonely", "alone")
 		d.dsn = u.String()
 	} else {
-		s := mariadb.get(t)
+		s := mariadb.Get(t)
 		mustExec(t, db, "CREATE OR REPLACE USER lonely IDENTIFIED BY 'alone' WITH MAX_USER_CONNECTIONS 1")
 		mustExec(t, db, "GRANT SELECT ON "+s.Database+".* TO lonely")
 		d.dsn = fmt.Sprintf("lonely:alone@tcp(%s)/%s", s.Addr(), s.Database)

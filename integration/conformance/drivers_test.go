@@ -289,7 +289,7 @@ func pqDatabase(t testing.TB) database {
 
 func postgresDatabase(t testing.TB, name, driver, options string) database {
 	t.Helper()
-	srv := postgres.get(t)
+	srv := postgres.Get(t)
 	admin, err := sql.Open("pgx", srv.URL())
 	if err != nil {
 		t.Fatal(err)
@@ -341,7 +341,7 @@ func mysqlDatabase(t testing.TB) database {
 
 func mariaDatabase(t testing.TB, name, options string) database {
 	t.Helper()
-	srv := mariadb.get(t)
+	srv := mariadb.Get(t)
 	admin, err := sql.Open("mysql", srv.MySQLDSN())
 	if err != nil {
 		t.Fatal(err)

@@ -111,10 +111,10 @@ func (w *world) behindProxy() (net *faultproxy.Proxy, back func()) {
 	if w.name == "mysql" {
 		srv = mariadb
 	}
-	net, err := faultproxy.New(srv.get(w.T).Addr())
+	net, err := faultproxy.New(srv.Get(w.T).Addr())
 	w.must(nil, err)
 	name, dsn := w.where()
-	dsn = strings.Replace(dsn, srv.get(w.T).Addr(), net.Addr(), 1)
+	dsn = strings.Replace(dsn, srv.Get(w.T).Addr(), net.Addr(), 1)
 	pool, err := akari.Open(w.Context(), name, dsn, akari.Config{MaximumPoolSize: 1, ConnectionTimeout: 5 * time.Second, ValidationTimeout: time.Second, PoolName: "behind a proxy", Logger: slog.New(w.log)})
 	w.must(nil, err)
 	was, wasDB := w.pool, w.db

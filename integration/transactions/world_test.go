@@ -21,63 +21,20 @@ import (
 	"github.com/akaripool/akari"
 	"github.com/akaripool/akari/akaritest"
 	"github.com/akaripool/akari/akaritest/localdb"
+	"github.com/akaripool/akari/integration/servers"
 	"github.com/akaripool/akari/txn"
-	"github.com/go-sql-driver/mysql"
+	_ "github.com/go-sql-driver/mysql"
 	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "github.com/lib/pq"
 	_ "modernc.org/sqlite"
 )
 
 var (
-	postgres = &shared{start: localdb.StartPostgres}
-	mariadb  = &shared{start: localdb.StartMariaDB}
+	postgres = servers.Postgres(localdb.Options{MaxConnections: 200})
+	mariadb  = servers.MariaDB(localdb.Options{MaxConnections: 200})
 )
 
-// shared is a server that tests share, started when one first asks for it.
-type shared struct {
-	start func(context.Context, localdb.Options) (*localdb.Server, error)
-	once  sync.Once
-	srv   *localdb.Server
-	err   error
-}
-
-func (s *shared) get(t testing.TB) *localdb.Server {
-	t.Helper()
-	s.once.Do(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		s.srv, s.err = s.start(ctx, localdb.Options{MaxConnections: 200})
-	})
-	if s.err != nil {
-		t.Fatal(s.err)
-	}
-	return s.srv
-}
-
-func TestMain(m *testing.M) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
-	err := localdb.Install(ctx, os.Stderr)
-	cancel()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	_ = mysql.SetLogger(quiet{})
-	code := m.Run()
-	for _, s := range []*shared{postgres, mariadb} {
-		if s.srv != nil {
-			if err := s.srv.Close(); err != nil {
-				fmt.Fprintln(os.Stderr, err)
-				code = 1
-			}
-		}
-	}
-	os.Exit(code)
-}
-
-type quiet struct{}
-
-func (quiet) Print(...any) {}
+func TestMain(m *testing.M) { os.Exit(servers.Main(m, postgres, mariadb)) }
 
 // errBoom is what functions fail with.
 var errBoom = errors.New("boom")
@@ -166,11 +123,11 @@ func newWorld(t *testing.T, name string, cfg akari.Config) *world {
 func (w *world) where() (driver, dsn string) {
 	switch w.name {
 	case "pgx":
-		return "pgx", postgres.get(w.T).URL()
+		return "pgx", postgres.Get(w.T).URL()
 	case "pq":
-		return "postgres", postgres.get(w.T).URL()
+		return "postgres", postgres.Get(w.T).URL()
 	case "mysql":
-		return "mysql", mariadb.get(w.T).MySQLDSN()
+		return "mysql", mariadb.Get(w.T).MySQLDSN()
 	}
 	return "sqlite", "file:" + w.dir() + "/numbers.db?_pragma=busy_timeout(2000)&_pragma=journal_mode(WAL)"
 }
