@@ -4,7 +4,7 @@ MODULES := . integration cmd/akari examples bench
 PRESENT := $(foreach m,$(MODULES),$(if $(wildcard $(m)/go.mod),$(m)))
 TOOL    := GOWORK=off go tool -modfile=$(CURDIR)/tools/go.mod
 
-.PHONY: help bench bench-all compare guard test evidence short provide lint fmt vet model invariants vuln faults fuzz
+.PHONY: help bench bench-all compare guard test evidence money short provide lint fmt vet model invariants vuln faults fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ test: provide ## the tests of every module, race detector on
 
 evidence: provide ## of these the long ones: drivers bare and pooled compared, faults of real servers
 	cd integration && go test -race -timeout 40m -p 1 ./conformance ./faults
+
+money: provide ## money moved by transactions under faults, ten minutes a driver or FOR=1h, SEED=n
+	cd integration && AKARI_MONEY_FOR=$(or $(FOR),10m) AKARI_MONEY_SEED=$(SEED) go test -race -timeout 0 -count=1 -v ./money
 
 short: ## the root module's quick tests
 	go test -race -short ./...

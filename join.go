@@ -31,6 +31,9 @@ func (p *Pool) useOf(ctx context.Context) use {
 func (s *session) borrow(ctx context.Context) (*entry, error) {
 	switch {
 	case s.of != nil:
+		if why := firstOf(s.of.over, s.of.doomed); why != nil {
+			return nil, &scope.Unexpected{Cause: why} // on another connection it would run outside of the transaction
+		}
 		return s.p.acquireFor(ctx, claim{o: s.of.o.Owner.(*owner)}, s.of.o.Outer, gripFirm)
 	case s.in != nil:
 		return s.p.acquireInScope(ctx, s.in, gripFirm)

@@ -21,6 +21,11 @@ type point struct {
 	// Statements by it may come with the context of what is around: gorm's hooks,
 	// say. Those of others would be undone with a point that they know nothing of.
 	of uintptr
+
+	// ctx is that of database/sql's transaction, nil for a scope's point. When it
+	// ends database/sql rolls back, but in a goroutine of its own, and tells the
+	// program before that is done.
+	ctx context.Context
 }
 
 func (p point) name() string { return "akari_" + strconv.Itoa(p.id) }
@@ -43,6 +48,16 @@ func (t *sharedTx) onTop(id int) error {
 	return nil
 }
 
+// endLate rolls back to savepoints, from the i-th on, of transactions whose contexts
+// have ended, so that what follows is not undone with them.
+func (t *sharedTx) endLate(i int) {
+	for ; i < len(t.points) && t.over == nil && t.doomed == nil; i++ {
+		if ctx := t.points[i].ctx; ctx != nil && ctx.Err() != nil {
+			_ = t.undo(i)
+		}
+	}
+}
+
 // innermost is the number of the last savepoint that the server knows of.
 func (t *sharedTx) innermost() int {
 	for i := len(t.points) - 1; i >= 0; i-- {
@@ -63,9 +78,9 @@ func (t *sharedTx) index(id int) int {
 }
 
 // push opens a savepoint.
-func (t *sharedTx) push(of uintptr) int {
+func (t *sharedTx) push(of uintptr, ctx context.Context) int {
 	t.last++
-	t.points = append(t.points, point{id: t.last, of: of})
+	t.points = append(t.points, point{id: t.last, of: of, ctx: ctx})
 	return t.last
 }
 
@@ -89,10 +104,20 @@ func (t *sharedTx) sendPoints(ctx context.Context) error {
 	return nil
 }
 
-// say sends a statement of the transaction's own.
+// say sends a statement of the transaction's own. It fails if the transaction is lost,
+// be it before, or after the statement has succeeded: what follows would be sent on
+// another connection, outside of it.
 func (t *sharedTx) say(ctx context.Context, text string) error {
-	_, err := t.s.ExecContext(ctx, text, nil)
-	return t.settle(err)
+	if t.doomed == nil {
+		_, err := t.s.ExecContext(ctx, text, nil)
+		if err = t.settle(err); err != nil {
+			return err
+		}
+	}
+	if t.doomed != nil {
+		return &scope.Unexpected{Cause: t.doomed}
+	}
+	return nil
 }
 
 // sayBound is say within CommitTimeout, whatever has become of the scope's context.
@@ -121,13 +146,14 @@ func (t *sharedTx) Open(ctx context.Context, outer int) (int, error) {
 	if t.over != nil {
 		return 0, t.over
 	}
+	t.endLate(0)
 	if why := firstOf(t.doomed, t.failed.err, t.mark(0)); why != nil {
 		return 0, &scope.Unexpected{Cause: why}
 	}
 	if err := t.onTop(outer); err != nil {
 		return 0, err
 	}
-	return t.push(0), nil
+	return t.push(0, nil), nil
 }
 
 // Release implements scope.Tx.
@@ -146,6 +172,10 @@ func (t *sharedTx) release(id int) error {
 		return &scope.Unexpected{Cause: t.doomed}
 	case i < 0:
 		return errUndone
+	}
+	t.endLate(i + 1)
+	if t.doomed != nil {
+		return &scope.Unexpected{Cause: t.doomed}
 	}
 	why := t.leftOpen(i + 1)
 	if t.failed.err != nil && t.failed.point >= id {
@@ -247,6 +277,7 @@ func (t *sharedTx) open(ctx context.Context, s *session, o driver.TxOptions) (dr
 	case s.in.Over():
 		return nil, errCompleted
 	}
+	t.endLate(0)
 	if why := firstOf(t.doomed, t.failed.err); why != nil {
 		return nil, &scope.Unexpected{Cause: why}
 	}
@@ -255,7 +286,7 @@ func (t *sharedTx) open(ctx context.Context, s *session, o driver.TxOptions) (dr
 	}
 	j := &joinedTx{s: s, t: t, outer: s.point}
 	if !t.o.Joins {
-		j.id = t.push(callerID())
+		j.id = t.push(callerID(), ctx)
 		s.point = j.id
 	}
 	s.inner = true

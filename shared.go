@@ -135,6 +135,7 @@ func (t *sharedTx) enter(ctx context.Context, s *session) (*session, error) {
 
 // ready lets an operation in, and begins what has not begun yet.
 func (t *sharedTx) ready(ctx context.Context, s *session) error {
+	t.endLate(0)
 	switch {
 	case t.over != nil:
 		return t.over
@@ -269,6 +270,9 @@ func (t *sharedTx) ended() error {
 // lose gives up a transaction that the server has undone, or that is gone with its
 // connection.
 func (t *sharedTx) lose(why error) {
+	if t.o.Bare { // what comes later is not sent: nothing about it is unknown
+		why = fmt.Errorf("akari: the connection that the scope keeps was lost: %v", why)
+	}
 	t.doomed = firstOf(t.doomed, why)
 	if t.holds.Load() {
 		_ = t.rollback()
@@ -350,7 +354,7 @@ func (t *sharedTx) executed(err error) error {
 	return t.settle(err)
 }
 
-var errEndedInside = fmt.Errorf("%w: something in it has ended the transaction (MySQL commits before DDL): what was done before is committed, or lost, already", scope.ErrCompleted)
+var errEndedInside = fmt.Errorf("%w (MySQL commits before DDL): what was done before is committed, or lost, already", scope.ErrEnded)
 
 func firstOf(errs ...error) error {
 	for _, err := range errs {
@@ -423,6 +427,7 @@ func (t *sharedTx) Commit(ctx context.Context) (sent bool, err error) {
 	if t.over != nil {
 		return false, t.over
 	}
+	t.endLate(0)
 	if len(t.points) > 0 && t.doomed == nil {
 		t.doomed = t.leftOpen(0)
 	}

@@ -101,18 +101,18 @@ func register(ctx context.Context, h hook) error {
 	switch {
 	case s == nil || s.t == nil:
 		return ErrNoTx
-	case f.Over():
-		return ErrCompleted
 	}
 	h.point = f.Point
 	h.ctx = s.t.root.after
-	return s.t.hooks.add(h)
+	return s.t.hooks.add(f, h)
 }
 
-func (l *hooks) add(h hook) error {
+// add looks whether the scope is over under the lock, as those of a savepoint are
+// dropped once it is.
+func (l *hooks) add(f *scope.Frame, h hook) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed {
+	if l.closed || f.Over() {
 		return ErrCompleted
 	}
 	l.list = append(l.list, h)

@@ -18,7 +18,8 @@ import (
 // transaction, in a new scope with a new context, and only if it is certain that
 // nothing of the last attempt is in the database: never after ErrCommitUnknown. The
 // function must not do anything outside of the database but through AfterCommit,
-// whose functions of failed attempts are dropped.
+// whose functions of failed attempts are dropped. What RequiresNew scopes within have
+// committed stays, and is done again.
 //
 // Only for a scope that begins its transaction. The zero value of each field means its
 // default.
@@ -105,6 +106,8 @@ func (r *Retry) do(ctx context.Context, pool *akari.Pool, fn func(context.Contex
 // worth reports whether another attempt may end differently.
 func (r *Retry) worth(err error) bool {
 	switch {
+	case errors.Is(err, ErrCommitUnknown): // of a RequiresNew scope within: it may be there
+		return false
 	case r.If != nil:
 		return r.If(err)
 	case sqlerr.IsRetryable(err):

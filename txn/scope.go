@@ -293,7 +293,7 @@ func (s *Scope) commit(err error) error {
 		s.outcome = scope.Committed
 	case failed == nil:
 		s.outcome = scope.Empty
-	case errors.Is(failed, ErrCommitUnknown), errors.Is(failed, ErrCompleted): // ended from within: see Rollback
+	case errors.Is(failed, ErrCommitUnknown), errors.Is(failed, scope.ErrEnded): // see rollBack
 		s.outcome = scope.Unknown
 	case s.ctx.Err() != nil:
 		s.outcome = scope.TimedOut
@@ -314,7 +314,7 @@ func (s *Scope) rollBack(cause error) error {
 	failed := s.t.tx.Rollback()
 	s.outcome = scope.RolledBack
 	switch {
-	case errors.Is(failed, ErrCompleted): // something in it has ended it: what was done is committed, perhaps
+	case errors.Is(failed, scope.ErrEnded): // what was done is committed, perhaps
 		s.outcome = scope.Unknown
 	case s.ctx.Err() != nil:
 		s.outcome = scope.TimedOut

@@ -9,12 +9,14 @@ import (
 	"time"
 
 	"github.com/akaripool/akari/akaritest/faultproxy"
+	"github.com/akaripool/akari/akaritest/localdb"
+	"github.com/akaripool/akari/integration/servers"
 	"github.com/akaripool/akari/sqlerr"
 	"github.com/go-sql-driver/mysql"
 )
 
 const (
-	accounts = 12   // few, so that transfers meet
+	accounts = 24   // few, so that transfers meet
 	opening  = 1000 // what each of them has at first
 	total    = accounts * opening
 )
@@ -32,32 +34,25 @@ type bank struct {
 // one that is executed twice is seen.
 func newBank(t *testing.T, driver string) *bank {
 	t.Helper()
-	b := &bank{driver: driver}
-	srv := mariadb
+	b := &bank{driver: driver, schema: "money_" + driver}
+	var direct, drop string
 	if b.postgres() {
-		srv = postgres
+		srv := b.server().Get(t)
+		b.net = network(t, srv)
+		direct, drop = srv.URL(), "DROP SCHEMA IF EXISTS "+b.schema+" CASCADE"
+		b.dsn = srv.URLAt(b.net.Addr()) + "&application_name=" + b.schema
+	} else {
+		srv := b.server().Get(t)
+		b.net = network(t, srv)
+		direct, drop = srv.MySQLDSN(), "DROP DATABASE IF EXISTS "+b.schema
+		b.dsn = inDatabase(t, srv.MySQLDSNAt(b.net.Addr()), b.schema)
 	}
 	var err error
-	if b.net, err = faultproxy.New(srv.get(t).Addr()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.net.Close() })
-	direct := srv.get(t).MySQLDSN()
-	if b.postgres() {
-		direct = srv.get(t).URL()
-	}
 	if b.apart, err = sql.Open(driver, direct); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { b.apart.Close() })
-	b.schema = "money_" + driver
-	if b.postgres() {
-		b.dsn = srv.get(t).URLAt(b.net.Addr()) + "&application_name=" + b.schema
-		b.do(t, "DROP SCHEMA IF EXISTS "+b.schema+" CASCADE")
-	} else {
-		b.dsn = inDatabase(t, srv.get(t).MySQLDSNAt(b.net.Addr()), b.schema)
-		b.do(t, "DROP DATABASE IF EXISTS "+b.schema)
-	}
+	b.do(t, drop)
 	b.do(t, "CREATE SCHEMA "+b.schema)
 	b.do(t, "CREATE TABLE "+b.accounts()+" (id int PRIMARY KEY, balance bigint NOT NULL)")
 	b.do(t, "CREATE TABLE "+b.transfers()+" (id bigint NOT NULL, src int NOT NULL, dst int NOT NULL, amount bigint NOT NULL)")
@@ -66,6 +61,17 @@ func newBank(t *testing.T, driver string) *bank {
 		b.do(t, fmt.Sprintf("INSERT INTO %s VALUES (%d, %d)", b.accounts(), id, opening))
 	}
 	return b
+}
+
+// network is a way to a server.
+func network(t *testing.T, srv *localdb.Server) *faultproxy.Proxy {
+	t.Helper()
+	net, err := faultproxy.New(srv.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { net.Close() })
+	return net
 }
 
 // inDatabase is a name for go-sql-driver with another database.
@@ -77,6 +83,13 @@ func inDatabase(t *testing.T, dsn, name string) string {
 	}
 	cfg.DBName = name
 	return cfg.FormatDSN()
+}
+
+func (b *bank) server() *servers.Server {
+	if b.postgres() {
+		return postgres
+	}
+	return mariadb
 }
 
 func (b *bank) postgres() bool    { return b.driver != "mysql" }

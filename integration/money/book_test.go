@@ -31,14 +31,14 @@ type group struct {
 	plan   *errandPlan
 	what   string // which scope it is
 
-	mu      sync.Mutex // guards what follows
-	fate    fate       // its own: that of what is around it comes on top
-	told    string     // the error
-	broken  string     // why it must not be kept
-	marked  bool       // by SetRollbackOnly of its own scope: undone without an error
-	status  []txn.Status
-	byTxn   bool // it is a transaction of package txn, which has a status
-	settled bool
+	mu     sync.Mutex // guards what follows
+	fate   fate       // its own: that of what is around it comes on top
+	told   string     // the error
+	broken string     // why it must not be kept
+	marked bool       // by SetRollbackOnly of its own scope: undone without an error
+	status []txn.Status
+	byTxn  bool  // it is a transaction of package txn, which has a status
+	first  *move // of it
 }
 
 // breaks says that the group must not be kept.
@@ -47,6 +47,26 @@ func (g *group) breaks(why string) {
 	defer g.mu.Unlock()
 	if g.broken == "" {
 		g.broken = why
+	}
+}
+
+// overstays says that the context has ended before the function of the scope has. A
+// transaction in which nothing was done does not mind.
+func (g *group) overstays() {
+	g.mu.Lock()
+	did := g.first != nil
+	g.mu.Unlock()
+	if did || g.parent != nil {
+		g.breaks("its context had ended")
+	}
+}
+
+// done notes a transfer that has succeeded.
+func (g *group) done(m *move) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.first == nil {
+		g.first = m
 	}
 }
 
@@ -126,9 +146,6 @@ func (b *book) group(parent *group, plan *errandPlan, what string) *group {
 	b.groups = append(b.groups, g)
 	return g
 }
-
-// most is how much that is wrong is worth telling.
-const most_ = 8
 
 func (b *book) fault(format string, args ...any) {
 	b.mu.Lock()

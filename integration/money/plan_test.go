@@ -30,6 +30,7 @@ const (
 	keeps           // with an error that commits, by CommitOn
 	panics          // through as many scopes as levels says
 	exits           // by runtime.Goexit, through all scopes of its goroutine
+	lingers         // until its context has ended, and says nothing
 )
 
 // door is how a scope is opened.
@@ -58,6 +59,7 @@ type node struct {
 	leaves      time.Duration // its context is cancelled after this time
 	swallowed   bool          // its error is not passed on by what is around it
 	before      hookKind      // BeforeCommit
+	work        step          // what it does
 	after       hookKind      // AfterCommit
 	then        *node         // what AfterCommit does
 	steps       []step
@@ -79,18 +81,18 @@ const (
 type action uint8
 
 const (
-	transfers action = iota // between two accounts, by three statements
-	notes                   // a transfer that changes no balance, by one statement
-	looks                   // at the sum
-	enters                  // a scope
-	begins                  // a transaction of database/sql's
-	connects                // uses a sql.Conn
-	parts                   // several goroutines
-	trails                  // a goroutine that outlives the scope
-	detaches                // a goroutine that may outlive it, by Detach
-	escapes                 // a statement with a context that knows nothing of the scope
-	marks                   // SetRollbackOnly, of this scope
-	marksOuter              // of the one around it
+	transfers  action = iota // between two accounts, by three statements
+	notes                    // a transfer that changes no balance, by one statement
+	looks                    // at the sum
+	enters                   // a scope
+	begins                   // a transaction of database/sql's
+	connects                 // uses a sql.Conn
+	parts                    // several goroutines
+	trails                   // a goroutine that outlives the scope
+	detaches                 // a goroutine that may outlive it, by Detach
+	escapes                  // a statement with a context that knows nothing of the scope
+	marks                    // SetRollbackOnly, of this scope
+	marksOuter               // of the one around it
 	pauses
 )
 
@@ -115,7 +117,6 @@ type step struct {
 // around is what a plan's scopes and steps know of where they are.
 type around struct {
 	inTx      bool
-	point     bool // in a Nested scope or a transaction of database/sql's, or more of them
 	isolation sql.IsolationLevel
 	readOnly  bool
 	joinBegin bool
@@ -192,7 +193,7 @@ func (p planner) node(a around) *node {
 		levels:      p.IntN(3),
 	}
 	n.role = roleOf(n.propagation, a.inTx)
-	n.end = pick(p, []int{78, 10, 4, 5, 3}, succeeds, fails, keeps, panics, exits)
+	n.end = pick(p, []int{74, 10, 4, 5, 3, 4}, succeeds, fails, keeps, panics, exits, lingers)
 	if a.parallel || a.after {
 		n.levels = 0 // it must not leave its goroutine, or be taken for a hook's
 	}
@@ -203,10 +204,13 @@ func (p planner) node(a around) *node {
 		n.door = byGet
 	}
 	if p.chance(12) {
-		n.timeout = p.upTo(80 * time.Millisecond)
+		n.timeout = p.upTo(300 * time.Millisecond)
 	}
 	if p.chance(8) {
-		n.leaves = p.upTo(60 * time.Millisecond)
+		n.leaves = p.upTo(200 * time.Millisecond)
+	}
+	if n.end == lingers {
+		n.leaves, n.swallowed = p.upTo(30*time.Millisecond), true
 	}
 	in := a
 	in.depth++
@@ -214,18 +218,17 @@ func (p planner) node(a around) *node {
 	switch n.role {
 	case owner:
 		p.own(n, &in)
-	case nested:
-		in.point = true
 	case joined:
 		n.soft = p.chance(20)
 	case outside:
 		in = around{depth: in.depth, parallel: in.parallel, after: in.after, role: outside, touched: in.touched}
 	}
-	switch {
-	case n.role == joined || n.role == nested:
+	switch n.role {
+	case joined, nested:
 		n.readOnly = a.readOnly
-	case n.role == refused:
+	case refused:
 		return n
+	default:
 	}
 	p.hooks(n, &in)
 	n.steps = p.steps(in, 1+p.IntN(4))
@@ -288,12 +291,13 @@ func (p planner) hooks(n *node, in *around) {
 	}
 	if p.chance(10) {
 		n.before = pick(p, []int{20, 10, 70}, hookFails, hookPanics, hookWorks)
+		n.work = p.transfer(*in)
 		if in.readOnly {
 			n.before = hookNone
 		}
 	}
 	if p.chance(12) {
-		n.after = pick(p, []int{30, 15, 55}, hookFails, hookPanics, hookWorks)
+		n.after = pick(p, []int{30, 20, 50}, hookFails, hookPanics, hookWorks)
 		if n.after == hookWorks {
 			n.then = p.node(around{after: true, depth: 1, touched: new([accounts]bool)})
 		}
@@ -311,7 +315,7 @@ func (p planner) steps(a around, n int) []step {
 func (p planner) step(a around) step {
 	switch {
 	case a.inTx && !a.readOnly:
-		w := []int{42, 4, 20, 6, 3, 5, 3, 2, 1, 2, 1, 6}
+		w := []int{40, 4, 20, 6, 3, 6, 7, 2, 1, 2, 2, 5}
 		if a.depth >= 5 {
 			w[2], w[5] = 0, 0
 		}
@@ -392,10 +396,12 @@ func (p planner) plain(a around) []step {
 
 func (p planner) begin(a around) step {
 	s := step{do: begins, undone: p.chance(30), joins: a.inTx && a.joinBegin}
-	a.point = true
 	s.branches = [][]step{p.plain(a)}
-	if p.chance(10) {
-		s.within = p.upTo(15 * time.Millisecond)
+	for i := range s.branches[0] {
+		s.branches[0][i].stubborn = s.branches[0][i].stubborn && a.inTx // MySQL goes on by itself
+	}
+	if p.chance(30) {
+		s.within = p.upTo(8 * time.Millisecond)
 	}
 	return s
 }
@@ -496,7 +502,7 @@ func (n *node) tell(b *strings.Builder) {
 }
 
 func (e ending) String() string {
-	return [...]string{"succeeds", "fails", "fails and commits", "panics", "exits"}[e]
+	return [...]string{"succeeds", "fails", "fails and commits", "panics", "exits", "lingers"}[e]
 }
 
 func (h hookKind) String() string { return [...]string{"none", "fails", "panics", "works"}[h] }

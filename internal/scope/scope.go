@@ -12,6 +12,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 )
@@ -152,6 +153,7 @@ var (
 	ErrUnexpected = errors.New("txn: the transaction was rolled back")
 	ErrNesting    = errors.New("txn: the task holds as many connections as it may")
 	ErrOutside    = errors.New("txn: the goroutine is in the function of a scope, and the context is not")
+	ErrEnded      = fmt.Errorf("%w: something in it has ended the transaction", ErrCompleted)
 	ErrMismatch   = errors.New("txn: the transaction is not what is asked for")
 )
 
