@@ -119,10 +119,11 @@ type Config struct {
 	MaxConnectionsPerTask int
 
 	// StrictContext refuses a caller whose goroutine is in the function of a scope of
-	// package txn, and whose context is in none: what it does would not be a part of
-	// the transaction, would not see it, and might wait for it. A context made by
-	// txn.Detach is let through. Costs about 0.1 µs for each scope. Where goroutines
-	// cannot be told apart (neither amd64 nor arm64) it does nothing.
+	// package txn, and whose context is not that scope's (nor of one within): what it
+	// does would not be a part of the transaction, would not see it, and might wait
+	// for it. A context made by txn.Detach is let through. Costs some 0.1 µs for each
+	// scope. Where goroutines cannot be told apart (other processors than amd64, 386,
+	// arm64 and arm) it does nothing.
 	StrictContext bool
 
 	// ConnectionTimeout is how long a caller waits for a connection, everything

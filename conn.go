@@ -46,11 +46,12 @@ func (p *Pool) acquireConn(ctx context.Context) (*entry, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, p.sentAway(&budget{ctx: ctx}, err)
 	}
-	if f := scope.For(ctx, p); f != nil {
-		return p.acquireInScope(ctx, f, gripLoose)
-	}
-	if err := p.strays(ctx); err != nil {
+	f := scope.For(ctx, p)
+	if err := p.strays(ctx, f); err != nil {
 		return nil, p.sentAway(&budget{ctx: ctx}, err)
+	}
+	if f != nil {
+		return p.acquireInScope(ctx, f, gripLoose)
 	}
 	return p.acquire(ctx, gripLoose)
 }

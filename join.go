@@ -35,11 +35,12 @@ func (s *session) borrow(ctx context.Context) (*entry, error) {
 			return nil, &scope.Unexpected{Cause: why} // on another connection it would run outside of the transaction
 		}
 		return s.p.acquireFor(ctx, claim{o: s.of.o.Owner.(*owner)}, s.of.o.Outer, gripFirm)
-	case s.in != nil:
-		return s.p.acquireInScope(ctx, s.in, gripFirm)
 	}
-	if err := s.p.strays(s.ctx); err != nil {
+	if err := s.p.strays(s.ctx, s.in); err != nil {
 		return nil, s.p.sentAway(&budget{ctx: ctx}, err)
+	}
+	if s.in != nil {
+		return s.p.acquireInScope(ctx, s.in, gripFirm)
 	}
 	return s.p.acquire(ctx, gripFirm)
 }

@@ -2,6 +2,7 @@ package akari
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -38,8 +39,11 @@ func (t *sharedTx) onTop(id int) error {
 		if top.id == id {
 			return nil
 		}
-		if top.of == 0 || top.of != callerID() && top.of != unknownCaller {
+		switch {
+		case top.of == 0:
 			return errOtherScope
+		case top.of != callerID() && top.of != unknownCaller:
+			return &otherGoroutine{errOtherScope} // it is begun and ended by a library, mostly
 		}
 	}
 	if id != 0 {
@@ -142,17 +146,20 @@ func (t *sharedTx) Open(ctx context.Context, outer int) (int, error) {
 	if err := t.lock(ctx); err != nil {
 		return 0, err
 	}
-	defer t.unlock()
-	if t.over != nil {
-		return 0, t.over
-	}
-	t.endLate(0)
-	if why := firstOf(t.doomed, t.failed.err, t.mark(0)); why != nil {
-		return 0, &scope.Unexpected{Cause: why}
-	}
-	if err := t.onTop(outer); err != nil {
+	err := t.take(ctx, func() error {
+		if t.over != nil {
+			return t.over
+		}
+		t.endLate(0)
+		if why := firstOf(t.doomed, t.failed.err, t.mark(0)); why != nil {
+			return &scope.Unexpected{Cause: why}
+		}
+		return t.onTop(outer)
+	})
+	if err != nil {
 		return 0, err
 	}
+	defer t.unlock()
 	return t.push(0, nil), nil
 }
 
@@ -190,6 +197,7 @@ func (t *sharedTx) release(id int) error {
 	p := t.points[i]
 	t.closeRows(p.id)
 	t.points = t.points[:i]
+	t.moved()
 	w := t.words().release
 	if !p.sent || w == "" {
 		return nil
@@ -229,6 +237,7 @@ func (t *sharedTx) undo(i int) error {
 	p := t.points[i]
 	t.closeRows(p.id)
 	t.points = t.points[:i]
+	t.moved()
 	if t.failed.point >= p.id {
 		t.failed = setback{}
 	}
@@ -264,26 +273,33 @@ func (t *sharedTx) open(ctx context.Context, s *session, o driver.TxOptions) (dr
 	case t.o.Bare:
 		return t.openGuest(ctx, s, o)
 	}
-	if o.Isolation != 0 && o.Isolation != t.o.Isolation {
-		return nil, fmt.Errorf("%w: a transaction begun within it asks for another isolation level", scope.ErrMismatch)
+	if o.Isolation != 0 && o.Isolation != t.p.isolation(t.o.Isolation) {
+		return nil, fmt.Errorf("%w: a transaction begun within it asks for isolation %v, and it has %v: leave that out, or begin it beside the scope's with txn.RequiresNew", scope.ErrMismatch,
+			sql.IsolationLevel(o.Isolation), sql.IsolationLevel(t.p.isolation(t.o.Isolation)))
+	}
+	if err := t.p.strays(ctx, s.in); err != nil {
+		return nil, err
 	}
 	if err := t.lock(ctx); err != nil {
 		return nil, err
 	}
-	defer t.unlock()
-	switch {
-	case t.over != nil:
-		return nil, t.over
-	case s.in.Over():
-		return nil, errCompleted
-	}
-	t.endLate(0)
-	if why := firstOf(t.doomed, t.failed.err); why != nil {
-		return nil, &scope.Unexpected{Cause: why}
-	}
-	if err := t.onTop(s.point); err != nil {
+	err := t.take(ctx, func() error {
+		switch {
+		case t.over != nil:
+			return t.over
+		case s.in.Over():
+			return errCompleted
+		}
+		t.endLate(0)
+		if why := firstOf(t.doomed, t.failed.err); why != nil {
+			return &scope.Unexpected{Cause: why}
+		}
+		return t.onTop(s.point)
+	})
+	if err != nil {
 		return nil, err
 	}
+	defer t.unlock()
 	j := &joinedTx{s: s, t: t, outer: s.point}
 	if !t.o.Joins {
 		j.id = t.push(callerID(), ctx)

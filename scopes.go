@@ -2,8 +2,10 @@ package akari
 
 import (
 	"context"
+	"database/sql/driver"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,7 +22,7 @@ type scopes struct {
 
 	committed, empty, rolledBack, lost, timedOut, unknown atomic.Int64
 
-	inside sync.Map // of goroutines that are in the function of a scope to how many; with Config.StrictContext
+	inside sync.Map // of goroutines to their inScopes; with Config.StrictContext
 
 	begun, retried, suspended atomic.Int64
 	tasks                     [maxTaskConnections + 1]atomic.Int64
@@ -29,34 +31,66 @@ type scopes struct {
 // maxTaskConnections is how far Stats.TaskConnections tells numbers apart.
 const maxTaskConnections = 4
 
+// inScopes are the scopes in whose functions a goroutine is, the innermost last.
+type inScopes struct {
+	mu     sync.Mutex // guards what follows; nothing else is taken while it is held
+	frames []*scope.Frame
+}
+
 // enterScope notes that the calling goroutine is in the function of a scope.
-func (p *Pool) enterScope() uintptr {
+func (p *Pool) enterScope(f *scope.Frame) uintptr {
 	c := callerID()
 	if !p.cfg.StrictContext || c == unknownCaller {
 		return unknownCaller
 	}
-	n, _ := p.scopes.inside.LoadOrStore(c, new(atomic.Int32))
-	n.(*atomic.Int32).Add(1)
+	found, _ := p.scopes.inside.LoadOrStore(c, new(inScopes))
+	in := found.(*inScopes)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.frames = append(in.frames, f)
 	return c
 }
 
-// leaveScope notes that it is not any more. A scope may be left by another goroutine.
-func (p *Pool) leaveScope(c uintptr) {
-	if n, ok := p.scopes.inside.Load(c); ok && n.(*atomic.Int32).Add(-1) <= 0 {
+// leaveScope notes that it is not any more. Another goroutine may say so.
+func (p *Pool) leaveScope(f *scope.Frame, c uintptr) {
+	found, ok := p.scopes.inside.Load(c)
+	if !ok {
+		return
+	}
+	in := found.(*inScopes)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.frames = slices.DeleteFunc(in.frames, func(x *scope.Frame) bool { return x == f })
+	if len(in.frames) == 0 {
 		p.scopes.inside.Delete(c)
 	}
 }
 
-// strays returns an error for a caller whose goroutine is in a scope and whose
-// context is not.
-func (p *Pool) strays(ctx context.Context) error {
+// strays returns an error for a caller whose goroutine is in the function of a scope,
+// and whose context, which has the frame f or none, is not in that scope.
+func (p *Pool) strays(ctx context.Context, f *scope.Frame) error {
 	if !p.cfg.StrictContext || scope.Detached(ctx) {
 		return nil
 	}
-	if n, ok := p.scopes.inside.Load(callerID()); ok && n.(*atomic.Int32).Load() > 0 {
-		return fmt.Errorf("%w: pass on the context that the function was given, or take it out of the scope with txn.Detach", scope.ErrOutside)
+	found, ok := p.scopes.inside.Load(callerID())
+	if !ok {
+		return nil
 	}
-	return nil
+	in := found.(*inScopes)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if n := len(in.frames); n == 0 || f.Within(in.frames[n-1]) {
+		return nil
+	}
+	return fmt.Errorf("%w: pass on the one that the function was given, or take it out of the scope with txn.Detach", scope.ErrOutside)
+}
+
+// isolation is what a level means in this pool.
+func (p *Pool) isolation(l driver.IsolationLevel) driver.IsolationLevel {
+	if l == 0 {
+		return driver.IsolationLevel(p.cfg.TransactionIsolation)
+	}
+	return l
 }
 
 // TransactionEvent tells of a transaction of package txn.

@@ -15,8 +15,12 @@ func init() {
 	scope.Pools.NewOwner = func(pool any) scope.Owner { return &owner{r: &pool.(*Pool).reserve} }
 	scope.Pools.NewTx = func(ctx context.Context, pool any, o scope.Options) scope.Tx { return newShared(ctx, pool.(*Pool), o) }
 	scope.Pools.Budget = func(pool any) *scope.Budget { return &pool.(*Pool).scopes.budget }
-	scope.Pools.Enter = func(pool any) uintptr { return pool.(*Pool).enterScope() }
-	scope.Pools.Leave = func(pool any, goroutine uintptr) { pool.(*Pool).leaveScope(goroutine) }
+	scope.Pools.Enter = func(f *scope.Frame) uintptr { return f.Pool.(*Pool).enterScope(f) }
+	scope.Pools.Leave = func(f *scope.Frame, goroutine uintptr) { f.Pool.(*Pool).leaveScope(f, goroutine) }
+	scope.Pools.Strays = func(ctx context.Context, pool any) error {
+		return pool.(*Pool).strays(ctx, scope.For(ctx, pool))
+	}
+	scope.Pools.Isolation = func(pool any, l driver.IsolationLevel) driver.IsolationLevel { return pool.(*Pool).isolation(l) }
 	scope.Pools.Report = func(pool any, e scope.Event) { pool.(*Pool).reportScope(e) }
 }
 
@@ -28,9 +32,38 @@ type wire struct {
 	// turn is the lock of all that is not atomic here and in the transactions on it.
 	turn
 
-	s    *session // has the connection, once there is one
-	rows map[*sharedRows]struct{}
+	s       *session // has the connection, once there is one
+	rows    map[*sharedRows]struct{}
+	changed chan struct{} // closed, and forgotten, when rows or a savepoint have ended; nil: nobody waits for that
 }
+
+// moved wakes those who wait for rows, or for a savepoint, of another goroutine.
+func (w *wire) moved() {
+	if w.changed != nil {
+		close(w.changed)
+		w.changed = nil
+	}
+}
+
+// await waits for moved. It gives the wire up meanwhile, and has it again unless it
+// returns an error.
+func (w *wire) await(ctx context.Context, end <-chan time.Time) error {
+	if w.changed == nil {
+		w.changed = make(chan struct{})
+	}
+	changed := w.changed
+	w.unlock()
+	select {
+	case <-changed:
+		return w.lock(ctx)
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-end:
+		return errWaited
+	}
+}
+
+var errWaited = errors.New("akari: waited for long enough")
 
 // closeRows closes the rows that are open: all, or those that a driver cannot have
 // open beside what comes next, or those read since a savepoint.
@@ -99,9 +132,9 @@ func (t *sharedTx) newGuest(ctx context.Context, o scope.Options) *sharedTx {
 }
 
 var (
-	errCompleted  = fmt.Errorf("%w: a context kept after its scope, or used in a goroutine that outlives it; see txn.Detach", scope.ErrCompleted)
-	errRowsOpen   = fmt.Errorf("%w: rows of a query are open: read them to the end, or close them, before the next statement", scope.ErrBusy)
-	errOtherScope = fmt.Errorf("%w: a scope or transaction nested in this one is open in another goroutine, and would take what is done here with it if it is rolled back", scope.ErrBusy)
+	errCompleted  = fmt.Errorf("%w: its context was kept (a hook is to use the one that it is given), or is used in a goroutine that outlives it (see txn.Detach)", scope.ErrCompleted)
+	errRowsOpen   = fmt.Errorf("%w: rows of a query are open, and its driver has one result at a time: read them to the end, or close them, before the next statement", scope.ErrBusy)
+	errOtherScope = fmt.Errorf("%w: a scope, or a transaction, that is nested in it is open, and would take with it what is done here if it is rolled back: use the context of the nested one; if it is another goroutine's, wait until it has ended", scope.ErrBusy)
 	errInner      = fmt.Errorf("%w: a transaction is open on the connection that the scope keeps: use its context", scope.ErrBusy)
 	errLeftOpen   = errors.New("txn: a transaction begun within it was neither committed nor rolled back")
 	errOwnEnd     = fmt.Errorf("%w: the scope begins and ends its transaction itself, not by a statement's text; use txn.Do with Nested, RequiresNew, or NotSupported", scope.ErrMismatch)
@@ -115,23 +148,68 @@ func (t *sharedTx) enter(ctx context.Context, s *session) (*session, error) {
 		s.failed = nil
 		return nil, err
 	}
+	if err := t.p.strays(ctx, s.in); err != nil {
+		return nil, err
+	}
 	if err := t.lock(ctx); err != nil {
 		return nil, err
 	}
-	entered := false
-	defer func() { // also if the driver panics
-		if !entered {
-			t.leave()
-		}
-	}()
-	if err := t.ready(ctx, s); err != nil {
+	if err := t.take(ctx, func() error { return t.ready(ctx, s) }); err != nil {
 		return nil, err
 	}
-	entered = true
 	t.s.deferred, s.deferred = s.deferred, false
 	t.s.point = s.point
 	return t.s, nil
 }
+
+// take makes try succeed, with the wire, or returns an error, without it. For what
+// another goroutine has open it waits as long as for a connection: it takes its turn.
+func (t *sharedTx) take(ctx context.Context, try func() error) error {
+	var end <-chan time.Time
+	for {
+		err := t.attempt(try)
+		var busy *otherGoroutine
+		if err == nil || !errors.As(err, &busy) {
+			return err
+		}
+		if end == nil {
+			limit := t.p.live.Load().ConnectionTimeout
+			if limit <= 0 {
+				limit = defaultConnectionTimeout
+			}
+			timer := time.NewTimer(limit)
+			defer timer.Stop()
+			end = timer.C
+		}
+		switch waited := t.await(ctx, end); waited {
+		case nil:
+		case errWaited:
+			return err
+		default:
+			return waited
+		}
+	}
+}
+
+// attempt calls try. The wire is given up if it fails, but for what another goroutine
+// has open, or the driver panics.
+func (t *sharedTx) attempt(try func() error) error {
+	keeps := false
+	defer func() {
+		if !keeps {
+			t.leave()
+		}
+	}()
+	err := try()
+	var busy *otherGoroutine
+	keeps = err == nil || errors.As(err, &busy)
+	return err
+}
+
+// otherGoroutine is the error of an operation that must wait for another goroutine.
+type otherGoroutine struct{ error }
+
+func (e *otherGoroutine) Unwrap() error { return e.error }
 
 // ready lets an operation in, and begins what has not begun yet.
 func (t *sharedTx) ready(ctx context.Context, s *session) error {
@@ -146,7 +224,7 @@ func (t *sharedTx) ready(ctx context.Context, s *session) error {
 	case t.guest != nil:
 		return errInner
 	case len(t.rows) > 0 && t.oneResult():
-		return errRowsOpen
+		return t.busyRows()
 	}
 	if err := t.onTop(s.point); err != nil {
 		return err
@@ -155,6 +233,17 @@ func (t *sharedTx) ready(ctx context.Context, s *session) error {
 		return err
 	}
 	return t.sendPoints(ctx)
+}
+
+// busyRows is the error of an operation that cannot be sent while rows are open.
+func (t *sharedTx) busyRows() error {
+	c := callerID()
+	for r := range t.rows {
+		if r.by == c || c == unknownCaller {
+			return errRowsOpen
+		}
+	}
+	return &otherGoroutine{errRowsOpen}
 }
 
 // leave ends an operation that enter has begun, also one in which the driver has
@@ -235,6 +324,7 @@ func (t *sharedTx) letGo() {
 	}
 	t.stop = nil
 	t.base.cancel()
+	t.moved()
 	if t.host != nil {
 		if t.host.guest == t {
 			t.host.guest = nil
@@ -264,7 +354,7 @@ func (t *sharedTx) expire() {
 
 // ended is what is said once the scope's context has ended.
 func (t *sharedTx) ended() error {
-	return fmt.Errorf("txn: the transaction was rolled back when its time or its context ended: %w", context.Cause(t.ctx))
+	return fmt.Errorf("txn: the transaction was rolled back as its context, or its time, has ended: %w", context.Cause(t.ctx))
 }
 
 // lose gives up a transaction that the server has undone, or that is gone with its

@@ -14,13 +14,14 @@ import (
 type sharedRows struct {
 	watchedRows
 	t     *sharedTx
-	point int  // the savepoint they were read at
-	gone  bool // closed, by whoever reads them or by the end of the transaction
+	by    uintptr // the goroutine that has sent the query
+	point int     // the savepoint they were read at
+	gone  bool    // closed, by whoever reads them or by the end of the transaction
 }
 
 // sharing returns the rows of a query of t.
 func (t *sharedTx) sharing(rows driver.Rows) driver.Rows {
-	r := &sharedRows{watchedRows{Rows: rows}, t, t.innermost(), false}
+	r := &sharedRows{watchedRows{Rows: rows}, t, callerID(), t.innermost(), false}
 	if t.rows == nil {
 		t.rows = map[*sharedRows]struct{}{}
 	}
@@ -35,6 +36,7 @@ func (r *sharedRows) shut() error {
 	}
 	r.gone = true
 	delete(r.t.rows, r)
+	r.t.moved()
 	return r.Rows.Close()
 }
 

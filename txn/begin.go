@@ -21,28 +21,33 @@ import (
 //		…
 //	}
 //
-// Retry is refused: what is to be repeated must be a function.
+// The result must be named, as err here: End reads what the function returns, and puts
+// there why there was no commit. Without a name it sees no error, and commits.
+//
+// If it fails Begin returns ctx as it was, and a nil Scope, whose End does nothing. Retry
+// is refused: what is to be repeated must be a function.
 func Begin(ctx context.Context, pool *akari.Pool, opts ...Option) (context.Context, *Scope, error) {
 	var o options
 	if err := o.read(opts); err != nil {
-		return nil, nil, err
+		return ctx, nil, err
 	}
 	if o.retry != nil {
-		return nil, nil, errors.New("txn: Retry works with Do and Get: Begin cannot repeat what follows it")
+		return ctx, nil, errors.New("txn: Retry works with Do and Get: Begin cannot repeat what follows it")
 	}
-	s, ctx, err := enter(ctx, pool, &o, 1)
+	s, inside, err := enter(ctx, pool, &o, 1)
 	if err != nil {
-		return nil, nil, err
+		return ctx, nil, err
 	}
 	var pc [1]uintptr
 	if runtime.Callers(2, pc[:]) == 1 {
 		frame, _ := runtime.CallersFrames(pc[:]).Next()
 		s.from = frame.Entry
 	}
-	return ctx, s, nil
+	return inside, s, nil
 }
 
-// End ends the scope: it commits if *err is nil, and else rolls back, as Do does, and
+// End ends the scope. err is the address of the function's named result: it commits if
+// *err is nil, and else rolls back, as Do does, and
 // puts what Do would return into *err. If the deferred call comes from a panic, or
 // from runtime.Goexit (as of testing.T.FailNow), it rolls back whatever *err is. Only
 // the first call does anything; a later one adds ErrCompleted.

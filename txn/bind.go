@@ -26,14 +26,14 @@ import (
 // transaction already Bind changes nothing.
 func Bind(ctx context.Context, pool *akari.Pool, opts ...Option) (context.Context, func(), error) {
 	if err := check(ctx, pool); err != nil {
-		return nil, nil, err
+		return ctx, func() {}, err
 	}
 	var o options
 	if err := o.read(opts); err != nil {
-		return nil, nil, err
+		return ctx, func() {}, err
 	}
 	if o.retry != nil || o.timeout > 0 || o.eager || o.readOnly || o.propagation != Required || o.isolation != 0 || o.rules != nil {
-		return nil, nil, errors.New("txn: Bind takes the options Hold and Name; the others are for transactions")
+		return ctx, func() {}, errors.New("txn: Bind takes the options Hold and Name; the others are for transactions")
 	}
 	s := &Scope{pool: pool, o: o, caller: ctx, ctx: ctx, attempt: 1, began: time.Now()}
 	s.fr.Pool, s.fr.Scope, s.fr.Outer = pool, s, scope.Of(ctx)
@@ -43,7 +43,7 @@ func Bind(ctx context.Context, pool *akari.Pool, opts ...Option) (context.Contex
 	case s.outer == nil:
 		s.frame.Owner = scope.Pools.NewOwner(pool)
 	case s.outer.Over():
-		return nil, nil, ErrCompleted
+		return ctx, func() {}, ErrCompleted
 	case s.around() != nil:
 		return ctx, func() {}, nil
 	default:

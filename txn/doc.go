@@ -45,8 +45,9 @@
 //
 // # Goroutines
 //
-// A scope may be used by several goroutines: their statements take turns. They must
-// be done when its function returns; what comes later is refused with
+// A scope may be used by several goroutines: they take turns, and wait for rows that
+// another one reads, or for a transaction that it has begun through database/sql. They
+// must be done when its function returns; what comes later is refused with
 // [ErrCompleted], see [Detach]. Nested scopes are for one goroutine at a time:
 // otherwise one would roll back what another has done, and is refused with
 // [ErrScopeBusy].

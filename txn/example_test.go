@@ -173,3 +173,19 @@ func ExampleDetach() {
 	// true
 	// <nil> 1
 }
+
+// Do returns an error though the transaction is committed.
+func ExampleAfterCommitError() {
+	pool := open()
+	defer pool.Close()
+
+	err := txn.Do(context.Background(), pool, func(ctx context.Context) error {
+		if err := insert(ctx, pool, 1); err != nil {
+			return err
+		}
+		return txn.AfterCommit(ctx, func(context.Context) error { return errors.New("the bus is full") })
+	})
+	var after *txn.AfterCommitError
+	fmt.Println(errors.As(err, &after), after.Errs, count(pool))
+	// Output: true [the bus is full] 1
+}

@@ -51,7 +51,7 @@ func BeforeCommit(ctx context.Context, f func(ctx context.Context) error) error 
 //
 // If ctx is in no transaction f is called at once, and its error returned.
 func AfterCommit(ctx context.Context, f func(ctx context.Context) error) error {
-	if s := of(ctx); s == nil || s.t == nil {
+	if s := of(ctx); f != nil && (s == nil || s.t == nil) {
 		return f(ctx)
 	}
 	return register(ctx, hook{after: f})

@@ -5,13 +5,14 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
 // Option is one thing that can be said about a scope: a [Propagation], [ReadOnly],
 // [Eager] and so on, or what [Isolation], [Timeout], [Name], [CommitOn] and
 // [RollbackIf] return, or a [Retry]. Of two that contradict each other the later
-// one counts.
+// one counts; of rules for errors the first one that fits.
 type Option interface{ apply(*options) }
 
 // Propagation says what a scope does about the transaction there is. The words are
@@ -73,7 +74,9 @@ func optionOf(set func(*options)) Option { return &setting{set} }
 var (
 	// ReadOnly begins a transaction that the server lets write nothing (PostgreSQL,
 	// MySQL; SQLite does not know it). It is no protection against code that
-	// wants to write. A scope without it does not join a read-only transaction.
+	// wants to write. A scope without it does not join a read-only transaction, but for
+	// Supports and Mandatory. In one that joins a transaction that writes it changes
+	// nothing.
 	ReadOnly = optionOf(func(o *options) { o.readOnly = true })
 
 	// Eager borrows the connection and begins when the scope is entered, and not
@@ -107,10 +110,17 @@ var (
 	Hold = optionOf(func(o *options) { o.hold = true })
 )
 
-// Isolation asks for an isolation level, which the server must have. It concerns
-// transactions that the scope begins; one that it would join must have it.
+// Isolation asks for an isolation level. It concerns transactions that the scope begins;
+// one that it would join must have it, be it as akari.Config.TransactionIsolation. A level
+// that the server does not have is refused when the transaction begins; SQLite's drivers
+// pay it no attention.
 func Isolation(level sql.IsolationLevel) Option {
-	return optionOf(func(o *options) { o.isolation = level })
+	return optionOf(func(o *options) {
+		o.isolation = level
+		if level < sql.LevelDefault || level > sql.LevelLinearizable {
+			o.bad = append(o.bad, fmt.Errorf("txn: there is no isolation level %d", level))
+		}
+	})
 }
 
 // Timeout ends the transaction after a time, measured from the entry of the scope:
@@ -146,8 +156,8 @@ func Name(name string) Option { return optionOf(func(o *options) { o.name = name
 // rules the first that fits decides; without one every error rolls back.
 func CommitOn(errs ...error) Option {
 	return optionOf(func(o *options) {
-		if len(errs) == 0 {
-			o.bad = append(o.bad, errors.New("txn: CommitOn needs an error"))
+		if len(errs) == 0 || slices.Contains(errs, nil) {
+			o.bad = append(o.bad, errors.New("txn: CommitOn needs errors; nil commits anyway"))
 		}
 		o.rules = append(o.rules, rule{commit: true, fits: func(err error) bool {
 			for _, e := range errs {

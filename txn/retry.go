@@ -21,7 +21,7 @@ import (
 // whose functions of failed attempts are dropped. What RequiresNew scopes within have
 // committed stays, and is done again.
 //
-// Only for a scope that begins its transaction. The zero value of each field means its
+// Only for a scope that begins its transaction; see OrJoin. The zero value of each field means its
 // default.
 type Retry struct {
 	// Attempts is how often the function is called, the first call included.
@@ -37,6 +37,11 @@ type Retry struct {
 	// ConnectionLost repeats transactions whose connection was lost before the
 	// COMMIT as well: the server has rolled them back, or will.
 	ConnectionLost bool
+
+	// OrJoin lets a scope that joins a transaction, or runs without, do so without
+	// being repeated, where it would be refused: for a service that is called by
+	// itself and by others. Only the outermost one can be repeated.
+	OrJoin bool
 
 	// If decides in place of the rules above which errors are worth another
 	// attempt.

@@ -66,6 +66,9 @@ func enter(ctx context.Context, pool *akari.Pool, o *options, attempt int) (*Sco
 	if ctx.Err() != nil {
 		return nil, nil, o.named(fmt.Errorf("txn: the scope is not entered, as its context has ended: %w", context.Cause(ctx)))
 	}
+	if err := scope.Pools.Strays(ctx, pool); err != nil {
+		return nil, nil, o.named(err)
+	}
 	s := &Scope{pool: pool, o: *o, caller: ctx, attempt: attempt, began: time.Now()}
 	s.fr.Pool, s.fr.Scope, s.fr.Outer = pool, s, scope.Of(ctx)
 	s.frame = &s.fr
@@ -87,7 +90,7 @@ func enter(ctx context.Context, pool *akari.Pool, o *options, attempt int) (*Sco
 		s.close()
 		return nil, nil, o.named(err)
 	}
-	s.by = scope.Pools.Enter(pool)
+	s.by = scope.Pools.Enter(s.frame)
 	s.inside = scope.With(s.ctx, s.frame)
 	return s, s.inside, nil
 }
@@ -108,6 +111,9 @@ func (s *Scope) choose() error {
 		s.role = owner
 		return nil
 	case p == NotSupported, t == nil && (p == Supports || p == Never):
+		if s.o.retry != nil && !s.o.retry.OrJoin {
+			return errRetryHere
+		}
 		return nil
 	case p == Never:
 		return ErrTxExists
@@ -119,20 +125,22 @@ func (s *Scope) choose() error {
 		s.role = joined
 	}
 	s.t = t
-	if s.o.retry != nil {
+	if s.o.retry != nil && !s.o.retry.OrJoin {
 		return errRetryHere
 	}
 	return s.fits(&t.root.o)
 }
 
-// fits makes sure that the transaction there is, is what the scope asks for.
+// fits makes sure that the transaction there is, is what the scope asks for. Supports
+// and Mandatory ask for nothing: what they run in is for others to say.
 func (s *Scope) fits(has *options) error {
+	level := scope.Pools.Isolation(s.pool, driver.IsolationLevel(has.isolation))
 	switch {
 	case s.o.lenient:
-	case s.o.isolation != sql.LevelDefault && s.o.isolation != has.isolation:
-		return fmt.Errorf("%w: the scope asks for isolation %v, the transaction that it would join has %v; see Lenient, RequiresNew", ErrIncompatible, s.o.isolation, has.isolation)
-	case has.readOnly && !s.o.readOnly:
-		return fmt.Errorf("%w: the scope is not ReadOnly, the transaction that it would join is; see Lenient, RequiresNew", ErrIncompatible)
+	case s.o.isolation != sql.LevelDefault && driver.IsolationLevel(s.o.isolation) != level:
+		return fmt.Errorf("%w: the scope asks for isolation %v, the transaction that it would join has %v; see Lenient, RequiresNew", ErrIncompatible, s.o.isolation, sql.IsolationLevel(level))
+	case has.readOnly && !s.o.readOnly && s.o.propagation != Supports && s.o.propagation != Mandatory:
+		return fmt.Errorf("%w: the transaction that the scope would join is ReadOnly: if it only reads give it ReadOnly too (or Lenient), else RequiresNew", ErrIncompatible)
 	}
 	return nil
 }
@@ -189,7 +197,7 @@ func (s *Scope) leave(err error, panicked bool) error {
 	s.ended = true
 	mark := s.mark
 	s.mu.Unlock()
-	scope.Pools.Leave(s.pool, s.by)
+	scope.Pools.Leave(s.frame, s.by)
 	defer s.close()
 	commit := !panicked && s.o.commits(err)
 	switch s.role {

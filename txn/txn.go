@@ -23,8 +23,11 @@ func Do(ctx context.Context, pool *akari.Pool, fn func(ctx context.Context) erro
 	if err := o.read(opts); err != nil {
 		return err
 	}
-	if fn == nil {
+	switch {
+	case fn == nil:
 		return errors.New("txn: Do needs a function")
+	case o.hold:
+		return errors.New("txn: Hold is for Bind")
 	}
 	if o.retry == nil {
 		err, _ := once(ctx, pool, fn, &o, 1)
@@ -85,4 +88,4 @@ func check(ctx context.Context, pool *akari.Pool) error {
 	return nil
 }
 
-var errRetryHere = fmt.Errorf("%w: Retry is for the scope that begins the transaction: one that has joined cannot repeat what was done before it", ErrIncompatible)
+var errRetryHere = fmt.Errorf("%w: only the scope that begins a transaction can be repeated: give Retry to that one, or set Retry.OrJoin", ErrIncompatible)

@@ -42,6 +42,16 @@ type key struct{}
 // nothing for the look into each context.
 var inUse atomic.Bool
 
+// Within reports whether f is other, or within it.
+func (f *Frame) Within(other *Frame) bool {
+	for ; f != nil; f = f.Outer {
+		if f == other {
+			return true
+		}
+	}
+	return false
+}
+
 // With returns a context in the scope of f.
 func With(ctx context.Context, f *Frame) context.Context {
 	inUse.Store(true)
@@ -149,10 +159,10 @@ type Tx interface {
 // Errors that both packages return; txn shows them to users.
 var (
 	ErrCompleted  = errors.New("txn: the scope has ended")
-	ErrBusy       = errors.New("txn: the transaction is in use by another part of the program")
+	ErrBusy       = errors.New("txn: the transaction is busy")
 	ErrUnexpected = errors.New("txn: the transaction was rolled back")
 	ErrNesting    = errors.New("txn: the task holds as many connections as it may")
-	ErrOutside    = errors.New("txn: the goroutine is in the function of a scope, and the context is not")
+	ErrOutside    = errors.New("txn: the context is not that of the scope in whose function it is used")
 	ErrEnded      = fmt.Errorf("%w: something in it has ended the transaction", ErrCompleted)
 	ErrMismatch   = errors.New("txn: the transaction is not what is asked for")
 )
@@ -184,9 +194,14 @@ var Pools struct {
 	Budget   func(pool any) *Budget
 
 	// Enter notes that the goroutine is in the function of a scope, and Leave that
-	// it is no more, where the pool wants to know (Config.StrictContext).
-	Enter func(pool any) (goroutine uintptr)
-	Leave func(pool any, goroutine uintptr)
+	// it is no more; Strays is an error if it is in one that the context is not
+	// in. All where the pool wants to know (Config.StrictContext).
+	Enter  func(f *Frame) (goroutine uintptr)
+	Leave  func(f *Frame, goroutine uintptr)
+	Strays func(ctx context.Context, pool any) error
+
+	// Isolation is what a level means: the default is the pool's own.
+	Isolation func(pool any, l driver.IsolationLevel) driver.IsolationLevel
 }
 
 // Event is what a pool is told about a scope, for its log, trace and counters.

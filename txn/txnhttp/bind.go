@@ -11,8 +11,9 @@ import (
 
 // Bind returns middleware that makes each request one task of a pool: what its handler
 // does with the request's context is counted together (akari.Stats.TaskConnections),
-// and limited by akari.Config.MaxConnectionsPerTask. No connection is held between
-// statements.
+// and limited by akari.Config.MaxConnectionsPerTask: a handler that has several
+// goroutines open transactions at once needs as many, or txn.Detach. No connection is
+// held between statements.
 //
 //	mux := http.NewServeMux()
 //	…
