@@ -187,6 +187,8 @@ func TestWhatCannotBeMappedIsRefused(t *testing.T) {
 		says  string
 	}{
 		{"several columns for a scalar", query[int], table("a b", row(int64(1), int64(2))), nil, "there are 2 columns, and int takes one"},
+		{"no columns at all", query[user], table(""), nil, "use Exec for one that returns none"},
+		{"a map", query[map[string]any], table("a b", row(int64(1), int64(2))), nil, "use a struct, or give a Mapper"},
 		{"no column for a struct", query[user], table("count total", row(int64(1), int64(1))), nil, "no field takes any of the columns count, total"},
 		{"an unknown column, if strict", query[base], table("id extra more", row(int64(1), "", "")), []any{template.Strict()}, "no field takes extra, more"},
 		{"two columns of one name", query[base], table("id name id", row(int64(1), "", int64(2))), nil, "columns id and id are both for field ID: give one another name"},

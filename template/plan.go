@@ -56,6 +56,12 @@ func planFor(t reflect.Type, columns []string, strict bool) (*plan, error) {
 var errRawBytes = errors.New("sql.RawBytes is overwritten by the next row: use []byte")
 
 func newPlan(t reflect.Type, columns []string, strict bool) (*plan, error) {
+	if len(columns) == 0 {
+		return nil, errors.New("the statement has returned no rows, and was executed: use Exec for one that returns none")
+	}
+	if t.Kind() == reflect.Map {
+		return nil, fmt.Errorf("%v has no fields for columns: use a struct, or give a Mapper", t)
+	}
 	p := &plan{typ: t, names: columns}
 	if t.Kind() == reflect.Pointer && !isColumn(t.Elem()) {
 		p.pointer, p.typ = true, t.Elem()
