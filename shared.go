@@ -168,8 +168,7 @@ func (t *sharedTx) take(ctx context.Context, try func() error) error {
 	var end <-chan time.Time
 	for {
 		err := t.attempt(try)
-		var busy *otherGoroutine
-		if err == nil || !errors.As(err, &busy) {
+		if _, busy := err.(*otherGoroutine); !busy {
 			return err
 		}
 		if end == nil {
@@ -201,12 +200,13 @@ func (t *sharedTx) attempt(try func() error) error {
 		}
 	}()
 	err := try()
-	var busy *otherGoroutine
-	keeps = err == nil || errors.As(err, &busy)
+	_, busy := err.(*otherGoroutine)
+	keeps = err == nil || busy
 	return err
 }
 
-// otherGoroutine is the error of an operation that must wait for another goroutine.
+// otherGoroutine is the error of an operation that must wait for another goroutine. It
+// is not wrapped.
 type otherGoroutine struct{ error }
 
 func (e *otherGoroutine) Unwrap() error { return e.error }
@@ -290,7 +290,7 @@ func (t *sharedTx) begin(ctx context.Context) error {
 		}
 	}
 	t.holds.Store(true)
-	t.since = t.p.now()
+	t.since = s.e.idleSince() // when it was lent
 	return nil
 }
 

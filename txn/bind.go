@@ -35,7 +35,7 @@ func Bind(ctx context.Context, pool *akari.Pool, opts ...Option) (context.Contex
 	if o.retry != nil || o.timeout > 0 || o.eager || o.readOnly || o.propagation != Required || o.isolation != 0 || o.rules != nil {
 		return ctx, func() {}, errors.New("txn: Bind takes the options Hold and Name; the others are for transactions")
 	}
-	s := &Scope{pool: pool, o: o, caller: ctx, ctx: ctx, attempt: 1, began: time.Now()}
+	s := &Scope{pool: pool, o: &o, caller: ctx, ctx: ctx, attempt: 1, began: time.Now()}
 	s.fr.Pool, s.fr.Scope, s.fr.Outer = pool, s, scope.Of(ctx)
 	s.frame = &s.fr
 	s.outer = s.frame.Outer.For(pool)

@@ -27,7 +27,7 @@ const (
 // Scope is what Begin returns.
 type Scope struct {
 	pool    *akari.Pool
-	o       options
+	o       *options
 	role    role
 	t       *transaction    // nil for one outside
 	tr      transaction     // what t points to in its owner
@@ -69,7 +69,7 @@ func enter(ctx context.Context, pool *akari.Pool, o *options, attempt int) (*Sco
 	if err := scope.Pools.Strays(ctx, pool); err != nil {
 		return nil, nil, o.named(err)
 	}
-	s := &Scope{pool: pool, o: *o, caller: ctx, attempt: attempt, began: time.Now()}
+	s := &Scope{pool: pool, o: o, caller: ctx, attempt: attempt, began: time.Now()}
 	s.fr.Pool, s.fr.Scope, s.fr.Outer = pool, s, scope.Of(ctx)
 	s.frame = &s.fr
 	s.outer = s.frame.Outer.For(pool)
@@ -128,7 +128,7 @@ func (s *Scope) choose() error {
 	if s.o.retry != nil && !s.o.retry.OrJoin {
 		return errRetryHere
 	}
-	return s.fits(&t.root.o)
+	return s.fits(t.root.o)
 }
 
 // fits makes sure that the transaction there is, is what the scope asks for. Supports
@@ -364,7 +364,7 @@ func (s *Scope) after() context.Context {
 	if s.around() == nil {
 		return s.caller
 	}
-	return scope.With(s.caller, &scope.Frame{Pool: s.pool, Owner: s.frame.Owner, Scope: &Scope{pool: s.pool}, Outer: s.frame.Outer})
+	return scope.With(s.caller, &scope.Frame{Pool: s.pool, Owner: s.frame.Owner, Scope: &Scope{pool: s.pool, o: s.o}, Outer: s.frame.Outer})
 }
 
 func firstError(errs ...error) error {
@@ -386,7 +386,7 @@ func (s *Scope) report(what scope.Kind, err error) {
 	case scope.Ended:
 		e.Took, e.Held = time.Since(s.began), s.t.tx.Held()
 	case scope.TaskDone:
-		e.Took, e.Connections = time.Since(s.began), s.frame.Owner.Most()
+		e.Connections = s.frame.Owner.Most()
 	}
 	scope.Pools.Report(s.pool, e)
 }
