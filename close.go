@@ -142,8 +142,10 @@ func (p *Pool) giveBack(e *entry) {
 	e.used.add(held)
 	e.uses.add(1)
 	e.task.over()
-	seat := e.seat
-	e.seat.o = nil
+	if seat := e.seat; seat.o != nil {
+		e.seat.o = nil
+		defer p.reserve.give(seat) // also if the driver ends the goroutine
+	}
 	e.settleTables(p, true)
 	if e.moved {
 		e.stmts.discardAll()
@@ -169,9 +171,6 @@ func (p *Pool) giveBack(e *entry) {
 	default:
 		p.bag.Return(&e.item, now)
 		p.afterReturn(e)
-	}
-	if seat.o != nil {
-		p.reserve.give(seat)
 	}
 }
 

@@ -1,6 +1,7 @@
 package akari
 
 import (
+	"math"
 	"sync"
 	"time"
 )
@@ -26,6 +27,9 @@ type ending struct {
 // begin bounds the call that follows by d.
 func (l *endings) begin(e *ending, c *txContext, d time.Duration) {
 	e.of, e.due = c, l.now()+int64(d)
+	if e.due < 0 { // so long that it has no end
+		e.due = math.MaxInt64
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.open.next == nil {

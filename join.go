@@ -61,12 +61,17 @@ func (p *Pool) acquireFor(ctx context.Context, c claim, around *scope.Frame, g g
 	if err != nil {
 		return nil, p.sentAway(&b, err)
 	}
+	seated := false
+	defer func() {
+		if !seated { // also if the driver ends the goroutine
+			p.reserve.give(seat)
+		}
+	}()
 	e, err := p.acquireWithin(&b, g)
 	if err != nil {
-		p.reserve.give(seat)
 		return nil, err
 	}
-	e.seat = seat
+	e.seat, seated = seat, true
 	return e, nil
 }
 

@@ -78,7 +78,10 @@ func contextID(ctx context.Context) uintptr {
 
 // ownerID is contextID for what is in scopes of package txn: there a task is known for
 // certain.
-func ownerID(o *owner) uintptr { return reflect.ValueOf(o).Pointer() }
+func ownerID(o *owner) uintptr { return reflect.ValueOf(o).Pointer() | ownerBit }
+
+// ownerBit tells an ownerID from a contextID and a callerID, which have it not set.
+const ownerBit = 2
 
 // taskOf is the ownerID of a context, or its contextID.
 func (p *Pool) taskOf(ctx context.Context) uintptr {
@@ -232,7 +235,7 @@ func (w *lockWatch) locked(line []bag.Waiter) (certainty, map[uintptr][]holding)
 	}
 	items := p.bag.All()
 	holders := map[uintptr][]holding{}
-	sure, loose, maybe := true, false, false
+	sure, loose, maybe, owned := true, false, false, true
 	for _, it := range items {
 		e := it.Value
 		if _, lent := e.lentSince(); !lent {
@@ -240,6 +243,7 @@ func (w *lockWatch) locked(line []bag.Waiter) (certainty, map[uintptr][]holding)
 		}
 		c, g := e.heldBy()
 		site, waits := waiting[c]
+		owned = owned && e.task.context.Load()&ownerBit != 0
 		if !waits {
 			c = e.task.context.Load()
 			site, waits = waiting[c]
@@ -258,11 +262,13 @@ func (w *lockWatch) locked(line []bag.Waiter) (certainty, map[uintptr][]holding)
 		return notLocked, nil
 	case sure:
 		return surelyLocked, holders
+	case owned: // by scopes of package txn, which hand nothing on
 	case len(holders) < len(items):
 		return notLocked, nil // somebody has several: it may be handing them on
 	case (loose || maybe) && len(holders) < 2:
 		return notLocked, nil
-	case maybe:
+	}
+	if maybe {
 		return maybeLocked, holders
 	}
 	return likelyLocked, holders

@@ -3,6 +3,7 @@ package akari
 import (
 	"container/list"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,10 +39,10 @@ type owner struct {
 	r *reserve
 
 	// Guarded by reserve.mu.
-	held   int // connections granted to it
-	full   int // of those, how many will ask for no further one
-	most   int // the most it has held at once
-	claims int // of its own in the lines
+	held   int       // connections granted to it
+	full   []uintptr // the goroutines that have asked for those of them whose holder will ask for no further one
+	most   int       // the most it has held at once
+	claims int       // of its own in the lines
 }
 
 // Most is the largest number of connections that the task has held at once.
@@ -58,6 +59,7 @@ type claim struct {
 	last  bool // it is for a statement by itself, which will ask for no further one
 	full  bool // it will ask for no further one: set when it is granted
 
+	by    uintptr    // the goroutine that asks
 	line  *list.List // where it waits
 	place *list.Element
 	ready chan error // gets one value: nil when it was granted
@@ -68,10 +70,17 @@ type claim struct {
 type seat struct {
 	o    *owner
 	full bool
+	by   uintptr
+}
+
+// others reports whether a goroutine other than by is sure to give one back.
+func (o *owner) others(by uintptr) bool {
+	return slices.ContainsFunc(o.full, func(x uintptr) bool { return x != by || x == unknownCaller })
 }
 
 // take waits until the task may have a connection.
 func (r *reserve) take(b *budget, p *Pool, c claim) (seat, error) {
+	c.by = callerID()
 	r.mu.Lock()
 	v, err := r.judge(&c)
 	if r.closed != nil {
@@ -96,7 +105,7 @@ func (r *reserve) take(b *budget, p *Pool, c claim) (seat, error) {
 	if err != nil {
 		return seat{}, err
 	}
-	return seat{c.o, c.full}, nil
+	return seat{c.o, c.full, c.by}, nil
 }
 
 func (r *reserve) wait(b *budget, p *Pool, c *claim) (seat, error) {
@@ -135,7 +144,7 @@ func (c *claim) seat(err error) (seat, error) {
 	if err != nil {
 		return seat{}, err
 	}
-	return seat{c.o, c.full}, nil
+	return seat{c.o, c.full, c.by}, nil
 }
 
 // give takes a seat back, and grants what the rule allows now.
@@ -148,7 +157,8 @@ func (r *reserve) give(s seat) {
 	r.used--
 	s.o.held--
 	if s.full {
-		s.o.full--
+		i := slices.Index(s.o.full, s.by)
+		s.o.full = slices.Delete(s.o.full, i, i+1)
 	}
 	r.dispatch()
 }
@@ -191,7 +201,7 @@ func (r *reserve) judge(c *claim) (verdict, error) {
 	}
 	perTask = min(perTask, size)
 	switch {
-	case c.depth > perTask, c.o.held >= perTask && c.o.full == 0:
+	case c.depth > perTask, c.o.held >= perTask && !c.o.others(c.by):
 		return refused, errNesting(c.o.held, perTask, size)
 	case c.o.held < perTask && mayTake(r.used, c.o.held, size, perTask):
 		return granted, nil
@@ -217,7 +227,7 @@ func (r *reserve) grant(c *claim) {
 	c.o.held++
 	c.o.most = max(c.o.most, c.o.held)
 	if c.full {
-		c.o.full++
+		c.o.full = append(c.o.full, c.by)
 	}
 	if c.o.held == 1 && c.o.claims > 0 { // its other claims have come closer
 		for at := r.first.Front(); at != nil; {

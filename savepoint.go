@@ -6,7 +6,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 
 	"github.com/akaripool/akari/internal/scope"
@@ -81,11 +80,12 @@ func (t *sharedTx) index(id int) int {
 	return -1
 }
 
-// push opens a savepoint.
-func (t *sharedTx) push(of uintptr, ctx context.Context) int {
+// push opens a savepoint, and returns its number.
+func (t *sharedTx) push(p point) int {
 	t.last++
-	t.points = append(t.points, point{id: t.last, of: of, ctx: ctx})
-	return t.last
+	p.id = t.last
+	t.points = append(t.points, p)
+	return p.id
 }
 
 // sendPoints tells the server of savepoints that it does not know of. After an error
@@ -114,6 +114,13 @@ func (t *sharedTx) sendPoints(ctx context.Context) error {
 func (t *sharedTx) say(ctx context.Context, text string) error {
 	if t.doomed == nil {
 		_, err := t.s.ExecContext(ctx, text, nil)
+		if err == driver.ErrSkip { // the driver, SQL Server's say, has everything prepared
+			var st driver.Stmt
+			if st, err = t.s.prepareFor(ctx, t.s, text); err == nil {
+				_, err = st.(driver.StmtExecContext).ExecContext(ctx, nil)
+				_ = st.Close()
+			}
+		}
 		if err = t.settle(err); err != nil {
 			return err
 		}
@@ -151,7 +158,7 @@ func (t *sharedTx) Open(ctx context.Context, outer int) (int, error) {
 			return t.over
 		}
 		t.endLate(0)
-		if why := firstOf(t.doomed, t.failed.err, t.mark(0)); why != nil {
+		if why := firstOf(t.doomed, t.failed.err, t.marks.since(0)); why != nil {
 			return &scope.Unexpected{Cause: why}
 		}
 		return t.onTop(outer)
@@ -159,8 +166,8 @@ func (t *sharedTx) Open(ctx context.Context, outer int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer t.unlock()
-	return t.push(0, nil), nil
+	defer t.leave()
+	return t.push(point{}), nil
 }
 
 // Release implements scope.Tx.
@@ -188,7 +195,7 @@ func (t *sharedTx) release(id int) error {
 	if t.failed.err != nil && t.failed.point >= id {
 		why = t.failed.err
 	}
-	if mark := t.mark(id); mark != nil {
+	if mark := t.marks.since(id); mark != nil {
 		why = mark
 	}
 	if why != nil {
@@ -240,8 +247,9 @@ func (t *sharedTx) undo(i int) error {
 	t.moved()
 	if t.failed.point >= p.id {
 		t.failed = setback{}
+		t.publish()
 	}
-	t.marked = slices.DeleteFunc(t.marked, func(m setback) bool { return m.point >= p.id })
+	t.marks.undo(p.id)
 	if !p.sent {
 		return nil
 	}
@@ -299,10 +307,10 @@ func (t *sharedTx) open(ctx context.Context, s *session, o driver.TxOptions) (dr
 	if err != nil {
 		return nil, err
 	}
-	defer t.unlock()
+	defer t.leave()
 	j := &joinedTx{s: s, t: t, outer: s.point}
 	if !t.o.Joins {
-		j.id = t.push(callerID(), ctx)
+		j.id = t.push(point{of: callerID(), ctx: ctx})
 		s.point = j.id
 	}
 	s.inner = true

@@ -221,7 +221,7 @@ func (s *session) beginText(ctx context.Context, c *call, query string) error {
 		s.known = s.p.effects.of(s.p, c.e.caps.profile.dialect, query)
 	}
 	c.text = s.known
-	if c.text.demarcates && s.of != nil && !s.of.o.Bare {
+	if c.text.demarcates && s.of != nil && !s.of.current().o.Bare {
 		s.leave()
 		return errOwnEnd
 	}

@@ -5,10 +5,14 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/akaripool/akari/internal/scope"
+	"github.com/akaripool/akari/sqlerr"
 )
 
 func init() {
@@ -34,7 +38,8 @@ type wire struct {
 
 	s       *session // has the connection, once there is one
 	rows    map[*sharedRows]struct{}
-	changed chan struct{} // closed, and forgotten, when rows or a savepoint have ended; nil: nobody waits for that
+	by      atomic.Uintptr // the goroutine whose operation runs; 0: none
+	changed chan struct{}  // closed, and forgotten, when rows or a savepoint have ended; nil: nobody waits for that
 }
 
 // moved wakes those who wait for rows, or for a savepoint, of another goroutine.
@@ -52,10 +57,15 @@ func (w *wire) await(ctx context.Context, end <-chan time.Time) error {
 		w.changed = make(chan struct{})
 	}
 	changed := w.changed
+	w.by.Store(0)
 	w.unlock()
 	select {
 	case <-changed:
-		return w.lock(ctx)
+		err := w.lock(ctx)
+		if err == nil {
+			w.by.Store(callerID())
+		}
+		return err
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-end:
@@ -90,13 +100,14 @@ type sharedTx struct {
 	host *sharedTx // the bare one whose connection this transaction uses, nil: it has its own
 
 	holds atomic.Bool // it has a connection (its host, if there is one)
+	marks marks
+	fate  atomic.Pointer[error] // doomed or failed.err, for those who ask while a call is under way
 
 	// Guarded by wire.turn.
 	guest  *sharedTx // of a bare one: the transaction that uses its connection
 	over   error     // it has ended: what later statements are told; nil until then
 	doomed error     // why it can only be rolled back, and takes no more statements
 	failed setback   // PostgreSQL refuses all statements since this one
-	marked []setback // it is to be rolled back, but goes on: the first of each point
 	points []point   // those open, the outermost first
 	last   int       // the number of the last one opened
 	base   txContext
@@ -135,6 +146,7 @@ var (
 	errCompleted  = fmt.Errorf("%w: its context was kept (a hook is to use the one that it is given), or is used in a goroutine that outlives it (see txn.Detach)", scope.ErrCompleted)
 	errRowsOpen   = fmt.Errorf("%w: rows of a query are open, and its driver has one result at a time: read them to the end, or close them, before the next statement", scope.ErrBusy)
 	errOtherScope = fmt.Errorf("%w: a scope, or a transaction, that is nested in it is open, and would take with it what is done here if it is rolled back: use the context of the nested one; if it is another goroutine's, wait until it has ended", scope.ErrBusy)
+	errWithin     = fmt.Errorf("%w: a call of its driver is under way, in which this one is made", scope.ErrBusy)
 	errInner      = fmt.Errorf("%w: a transaction is open on the connection that the scope keeps: use its context", scope.ErrBusy)
 	errLeftOpen   = errors.New("txn: a transaction begun within it was neither committed nor rolled back")
 	errOwnEnd     = fmt.Errorf("%w: the scope begins and ends its transaction itself, not by a statement's text; use txn.Do with Nested, RequiresNew, or NotSupported", scope.ErrMismatch)
@@ -151,9 +163,13 @@ func (t *sharedTx) enter(ctx context.Context, s *session) (*session, error) {
 	if err := t.p.strays(ctx, s.in); err != nil {
 		return nil, err
 	}
+	if t.by.Load() == callerID() && callerID() != unknownCaller { // a tracer of the driver's, or the function given to Raw
+		return nil, errWithin
+	}
 	if err := t.lock(ctx); err != nil {
 		return nil, err
 	}
+	t.by.Store(callerID())
 	if err := t.take(ctx, func() error { return t.ready(ctx, s) }); err != nil {
 		return nil, err
 	}
@@ -229,6 +245,9 @@ func (t *sharedTx) ready(ctx context.Context, s *session) error {
 	if err := t.onTop(s.point); err != nil {
 		return err
 	}
+	if n := len(t.points); s.inner && n > 0 && t.points[n-1].id != s.point {
+		return errOtherScope // of two sql.Tx only the inner one can be used: its rollback would undo this as well
+	}
 	if err := t.begin(ctx); err != nil {
 		return err
 	}
@@ -249,6 +268,7 @@ func (t *sharedTx) busyRows() error {
 // leave ends an operation that enter has begun, also one in which the driver has
 // panicked.
 func (t *sharedTx) leave() {
+	t.by.Store(0)
 	if t.s.ended && t.doomed == nil {
 		t.lose(errPanicked)
 	}
@@ -275,31 +295,45 @@ func (t *sharedTx) begin(ctx context.Context) error {
 		}
 		h.guest = t
 	}
-	s := t.s
-	if _, err := s.bind(ctx); err != nil {
-		t.letGo()
-		return err
-	}
-	if t.ctx.Done() != nil {
-		t.stop = context.AfterFunc(t.ctx, t.expire)
-	}
-	if !t.o.Bare {
-		if err := t.beginAt(ctx); err != nil {
+	s, returned := t.s, false
+	defer func() {
+		if !returned { // the driver panicked
+			ended := s.ended
 			t.letGo()
-			return err
+			s.ended = ended
 		}
+	}()
+	err := t.beginOn(ctx)
+	returned = true
+	if err != nil {
+		t.letGo()
+		return notBadConn(err)
 	}
 	t.holds.Store(true)
 	t.since = s.e.idleSince() // when it was lent
 	return nil
 }
 
+// beginOn is begin, once the host has a connection.
+func (t *sharedTx) beginOn(ctx context.Context) error {
+	if _, err := t.s.bind(ctx); err != nil {
+		return err
+	}
+	if t.ctx.Done() != nil {
+		t.stop = context.AfterFunc(t.ctx, t.expire)
+	}
+	if t.o.Bare {
+		return nil
+	}
+	return t.beginAt(ctx)
+}
+
 // beginAt begins the transaction at the server.
 func (t *sharedTx) beginAt(ctx context.Context) error {
-	t.base.start(t.ctx)
+	attempt := t.base.start(t.ctx)
 	stop := func() bool { return t.ctx.Err() == nil }
 	if ctx.Done() != t.ctx.Done() {
-		stop = context.AfterFunc(ctx, t.base.cancel)
+		stop = context.AfterFunc(ctx, func() { t.base.cancelAttempt(attempt) })
 	}
 	_, err := t.s.BeginTx(&t.base, t.o.TxOptions)
 	if !stop() && err == nil { // the driver may do nothing any more with that context
@@ -325,9 +359,12 @@ func (t *sharedTx) letGo() {
 	t.stop = nil
 	t.base.cancel()
 	t.moved()
-	if t.host != nil {
-		if t.host.guest == t {
-			t.host.guest = nil
+	if h := t.host; h != nil {
+		if h.guest == t {
+			h.guest = nil
+			if h.s.ended || h.s.e == nil || h.s.e.broken != nil {
+				h.lose(errHostLost)
+			}
 		}
 	} else {
 		t.s.unbind()
@@ -346,11 +383,26 @@ func (t *sharedTx) expire() {
 	t.base.giveUp()
 	t.seize()
 	defer t.unlock()
+	defer func() {
+		if r := recover(); r != nil { // nobody else would, in this goroutine
+			t.p.log(slog.LevelError, fmt.Sprintf("The driver panicked in the ROLLBACK of a transaction whose context has ended: %v", r))
+		}
+	}()
 	if t.over == nil && t.holds.Load() {
-		_ = t.rollback()
 		t.over = t.ended()
+		_ = t.rollback()
 	}
 }
+
+// current is the transaction whose operations run on the connection.
+func (t *sharedTx) current() *sharedTx {
+	if t.guest != nil {
+		return t.guest
+	}
+	return t
+}
+
+var errHostLost = errors.New("txn: it was lost with a transaction on it")
 
 // ended is what is said once the scope's context has ended.
 func (t *sharedTx) ended() error {
@@ -361,9 +413,10 @@ func (t *sharedTx) ended() error {
 // connection.
 func (t *sharedTx) lose(why error) {
 	if t.o.Bare { // what comes later is not sent: nothing about it is unknown
-		why = fmt.Errorf("akari: the connection that the scope keeps was lost: %v", why)
+		why = errors.New("txn: the connection that the scope keeps was lost: " + why.Error())
 	}
 	t.doomed = firstOf(t.doomed, why)
+	t.publish()
 	if t.holds.Load() {
 		_ = t.rollback()
 	}
@@ -375,6 +428,7 @@ func (t *sharedTx) rollback() error {
 	if t.guest != nil {
 		_ = t.guest.end() // the binding around it ends first: a mistake
 	}
+	defer t.letGo() // also if the driver panics
 	t.closeRows(0)
 	s := t.s
 	var err error
@@ -384,7 +438,6 @@ func (t *sharedTx) rollback() error {
 			s.e.broken = err
 		}
 	}
-	t.letGo()
 	return notBadConn(err)
 }
 
@@ -430,6 +483,7 @@ func (t *sharedTx) settle(err error) error {
 	case untilRollback:
 		if t.failed.err == nil {
 			t.failed = setback{err, t.innermost()}
+			t.publish()
 		}
 	}
 	return notBadConn(err)
@@ -440,6 +494,7 @@ func (t *sharedTx) settle(err error) error {
 func (t *sharedTx) executed(err error) error {
 	if err == nil && t.failed.err != nil && t.s.e != nil && !t.s.e.failedTx() {
 		t.failed = setback{}
+		t.publish()
 	}
 	return t.settle(err)
 }
@@ -481,33 +536,59 @@ func (t *sharedTx) Held() time.Duration {
 }
 
 // Mark implements scope.Tx.
-func (t *sharedTx) Mark(why error, point int) {
-	t.seize()
-	defer t.unlock()
-	for _, m := range t.marked {
-		if m.point == point {
-			return
-		}
-	}
-	t.marked = append(t.marked, setback{why, point})
-}
+func (t *sharedTx) Mark(why error, point int) { t.marks.add(setback{why, point}) }
 
-// Doomed implements scope.Tx.
+// Doomed implements scope.Tx. It waits for nobody: a driver's tracer may ask, in the
+// middle of a call.
 func (t *sharedTx) Doomed() error {
-	t.seize()
-	defer t.unlock()
-	return firstOf(t.doomed, t.failed.err, t.mark(0))
+	if why := t.fate.Load(); why != nil {
+		return *why
+	}
+	return t.marks.since(0)
 }
 
-// mark is why what was done since a savepoint is to be rolled back: what was said
+// publish shows what has become of the transaction.
+func (t *sharedTx) publish() {
+	if why := firstOf(t.doomed, t.failed.err); why != nil {
+		t.fate.Store(&why)
+	} else {
+		t.fate.Store(nil)
+	}
+}
+
+// marks say that the transaction is to be rolled back, though it goes on: the first of
+// each savepoint.
+type marks struct {
+	mu   sync.Mutex // guards what follows; nothing else is taken while it is held
+	list []setback
+}
+
+func (m *marks) add(s setback) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !slices.ContainsFunc(m.list, func(x setback) bool { return x.point == s.point }) {
+		m.list = append(m.list, s)
+	}
+}
+
+// since is why what was done since a savepoint is to be rolled back: what was said
 // first, nil for no reason.
-func (t *sharedTx) mark(since int) error {
-	for _, m := range t.marked {
-		if m.point >= since {
-			return m.err
+func (m *marks) since(point int) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, x := range m.list {
+		if x.point >= point {
+			return x.err
 		}
 	}
 	return nil
+}
+
+// undo forgets those made since a savepoint.
+func (m *marks) undo(point int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.list = slices.DeleteFunc(m.list, func(x setback) bool { return x.point >= point })
 }
 
 // Commit implements scope.Tx.
@@ -521,7 +602,7 @@ func (t *sharedTx) Commit(ctx context.Context) (sent bool, err error) {
 	if len(t.points) > 0 && t.doomed == nil {
 		t.doomed = t.leftOpen(0)
 	}
-	if why := firstOf(t.doomed, t.failed.err, t.mark(0)); why != nil {
+	if why := firstOf(t.doomed, t.failed.err, t.marks.since(0)); why != nil {
 		_ = t.end()
 		return false, &scope.Unexpected{Cause: why}
 	}
@@ -538,8 +619,12 @@ func (t *sharedTx) Commit(ctx context.Context) (sent bool, err error) {
 	}
 	t.closeRows(0)
 	err = t.finish((*transaction).Commit)
-	if err != nil && !errors.Is(err, ErrOutcomeUnknown) && !wasRefused(err) && t.s.e != nil && t.s.e.probes.txStatus != nil && t.s.e.outsideTx() {
-		err = &scope.Unexpected{Cause: err} // pgx: the server has answered ROLLBACK
+	switch e := t.s.e; {
+	case err == nil || e == nil || errors.Is(err, ErrOutcomeUnknown) || wasRefused(err):
+	case e.probes.txStatus != nil && e.outsideTx(): // pgx: the server has answered ROLLBACK
+		err = &scope.Unexpected{Cause: err}
+	case sqlerr.ServerOf(err) == sqlerr.UnknownServer && codeOf(err) == (code{}) && !isContext(err) && !nothingSent(e, err):
+		err = &outcomeUnknown{err} // nobody knows what it means
 	}
 	t.letGo()
 	return true, notBadConn(err)

@@ -37,7 +37,13 @@ func (r *sharedRows) shut() error {
 	r.gone = true
 	delete(r.t.rows, r)
 	r.t.moved()
-	return r.Rows.Close()
+	if s := r.t.s; s.e != nil && !s.ended {
+		return r.Rows.Close()
+	}
+	if w, ok := r.Rows.(*watchedRows); ok { // the connection went with a panic of the driver, and may be closing
+		w.watch.end()
+	}
+	return nil
 }
 
 // Close closes the rows, if the end of their transaction has not.

@@ -285,7 +285,7 @@ func (s *session) prepareFor(ctx context.Context, holder *session, query string)
 		if c.text.copies {
 			c.e.stmts.drop(p)
 			if s.of != nil {
-				return &sharedStmt{p.stmt, s.of}, nil
+				return &sharedStmt{p.stmt, s.of.current()}, nil
 			}
 			return p.stmt, nil // lib/pq's COPY is no statement like others
 		}

@@ -14,6 +14,10 @@ type turn struct {
 	// wake has a token when somebody who waits is to look again. Made by the first
 	// who waits.
 	wake atomic.Pointer[chan struct{}]
+
+	// waiting is how many wait. Nobody overtakes them: one who asks for the next
+	// statement as soon as his last one is done would have the lock all the time.
+	waiting atomic.Int32
 }
 
 const (
@@ -24,7 +28,7 @@ const (
 
 // lock takes the lock, or returns the error of ctx if that ends before.
 func (t *turn) lock(ctx context.Context) error {
-	if t.state.CompareAndSwap(free, taken) {
+	if t.waiting.Load() == 0 && t.state.CompareAndSwap(free, taken) {
 		return nil
 	}
 	return t.wait(ctx)
@@ -40,7 +44,10 @@ func (t *turn) wait(ctx context.Context) error {
 		t.wake.CompareAndSwap(nil, &made)
 		wake = t.wake.Load()
 	}
-	for t.state.Swap(wanted) != free { // it stays wanted: others may wait too
+	defer t.waiting.Add(-1)
+	first := t.waiting.Add(1) == 1               // the others come after: the state is wanted for one of them already, or will be
+	for !first || t.state.Swap(wanted) != free { // it stays wanted: others may wait too
+		first = true
 		select {
 		case <-*wake:
 		case <-ctx.Done():

@@ -17,14 +17,26 @@ type txContext struct {
 	done      chan struct{}
 	ended     bool
 	beginning bool
+	attempt   int // to begin
 }
 
 // start says that the driver is about to begin, in a scope of the given context.
-func (c *txContext) start(scope context.Context) {
+func (c *txContext) start(scope context.Context) (attempt int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.values = scope
-	c.beginning, c.ended, c.done = true, false, nil
+	c.beginning, c.ended, c.done = true, scope.Err() != nil, nil // giveUp may have come already
+	c.attempt++
+	return c.attempt
+}
+
+// cancelAttempt ends it if no further attempt to begin has been made since.
+func (c *txContext) cancelAttempt(attempt int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.attempt == attempt {
+		c.end()
+	}
 }
 
 // begun says that the driver has begun, or has failed to.

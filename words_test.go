@@ -148,6 +148,14 @@ var words = []struct {
 		"DEBUG test - Trying once more the transaction with name [Order.Place]: attempt 2",
 		"DEBUG test - Completed transaction with name [Order.Place]: committed attempt=2 took=",
 	}},
+	{on: "a driver that panics when a scope's time is over", do: func(b *bench) {
+		b.server.Inject(akaritest.OpRollback, akaritest.Fault{Panic: "no"})
+		_ = txn.Do(b.t.Context(), b.Pool, func(ctx context.Context) error {
+			b.DB().ExecContext(ctx, "NOP")
+			settle(time.Minute)
+			return nil
+		}, txn.Timeout(time.Second))
+	}, lines: []string{"ERROR test - The driver panicked in the ROLLBACK of a transaction whose context has ended: no"}},
 	{on: "Suspend and Resume", do: func(b *bench) {
 		b.Suspend()
 		b.Resume()

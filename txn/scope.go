@@ -199,7 +199,19 @@ func (s *Scope) leave(err error, panicked bool) error {
 	s.mu.Unlock()
 	scope.Pools.Leave(s.frame, s.by)
 	defer s.close()
+	judged := false
+	defer func() {
+		if !judged { // a rule panicked: that goes on
+			_ = s.settle(errPanicked, false, mark)
+		}
+	}()
 	commit := !panicked && s.o.commits(err)
+	judged = true
+	return s.settle(err, commit, mark)
+}
+
+// settle ends what the scope has begun.
+func (s *Scope) settle(err error, commit bool, mark error) error {
 	switch s.role {
 	case owner:
 		return s.leaveOwner(err, commit, mark)
