@@ -221,7 +221,7 @@ func (b *book) has(t *testing.T, postgres bool) {
 		"Required committed: nil", "RequiresNew committed: nil", "Nested committed: nil", "Mandatory undecided: nil", "Supports undecided: nil",
 		"NotSupported undecided: nil", "Never undecided: nil", "Never not entered", "Mandatory not entered", "Nested rolled back", "unknown: outcome unknown",
 		"rolled back: unwound", "rolled back: Timeout", "rolled back: cancelled", "boom, but commit", "deadlock", "connection lost", "gone on after",
-		"AfterCommit fails", "AfterCommit works", "statement committed", "in use by another part",
+		"AfterCommit fails", "AfterCommit works", "statement committed", "the transaction is busy",
 	} {
 		if count(part) == 0 {
 			t.Errorf("the load had nothing of %q: it is too short", part)
