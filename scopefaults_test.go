@@ -2,13 +2,10 @@ package akari_test
 
 import (
 	"context"
-	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"log/slog"
 	"math"
-	"os"
-	"os/exec"
-	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -19,6 +16,7 @@ import (
 	"github.com/akaripool/akari/txn"
 )
 
+// rest makes sure that no connection is in use, or granted to a task.
 func (b *bench) rest() {
 	b.t.Helper()
 	synctest.Wait()
@@ -30,6 +28,7 @@ func (b *bench) rest() {
 	}
 }
 
+// recovered calls f and returns what it panicked with.
 func recovered(f func()) (r any) {
 	defer func() { r = recover() }()
 	f()
@@ -51,7 +50,9 @@ func TestRuleThatPanicsRollsBack(t *testing.T) {
 				return errors.New("boom")
 			}, txn.CommitIf(func(error) bool { panic("rule") }))
 		})
-		t.Log("recovered", r)
+		if r != "rule" || b.server.Has(1) {
+			t.Errorf("recovered %v, committed: %t", r, b.server.Has(1))
+		}
 		b.rest()
 	})
 }
@@ -73,7 +74,7 @@ func TestSeatComesBackWhenIsValidEndsTheGoroutine(t *testing.T) {
 	})
 }
 
-func TestSeatComesBackWhenResetSessionEndsTheGoroutine(t *testing.T) {
+func TestSeatComesBackWhateverTheDriverDoes(t *testing.T) {
 	for _, op := range []akaritest.Op{akaritest.OpReset, akaritest.OpPing, akaritest.OpBegin, akaritest.OpExec, akaritest.OpCommit, akaritest.OpRollback, akaritest.OpConnect, akaritest.OpClose, akaritest.OpStmtClose, akaritest.OpIsValid} {
 		for _, how := range []akaritest.Fault{{Goexit: true}, {Panic: "p"}, {Goexit: true, After: true}, {Panic: "p", After: true}} {
 			for _, fail := range []bool{false, true} {
@@ -105,34 +106,6 @@ func TestSeatComesBackWhenResetSessionEndsTheGoroutine(t *testing.T) {
 			}
 		}
 	}
-}
-
-func TestPanicOfARollbackByTheClockIsCaught(t *testing.T) {
-	if os.Getenv("B03") == "" {
-		cmd := exec.Command(os.Args[0], "-test.run=^TestPanicOfARollbackByTheClockIsCaught$")
-		cmd.Env = append(os.Environ(), "B03=1")
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Errorf("the process died: %v\n%.600s", err, out)
-		}
-		return
-	}
-	server := akaritest.NewServer(akaritest.Full)
-	p, err := akari.New(context.Background(), server.Connector(), akari.Config{MaximumPoolSize: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server.Inject(akaritest.OpRollback, akaritest.Fault{Times: 1, Panic: "driver"})
-	recovered(func() {
-		_ = txn.Do(context.Background(), p, func(ctx context.Context) error {
-			if _, err := p.DB().ExecContext(ctx, "INSERT 1"); err != nil {
-				t.Error(err)
-			}
-			time.Sleep(200 * time.Millisecond)
-			return nil
-		}, txn.Timeout(50*time.Millisecond))
-	})
-	p.Close()
 }
 
 func TestSavepointsWorkWithDriversThatPrepareAll(t *testing.T) {
@@ -217,26 +190,37 @@ func (c tracingConn) ExecContext(ctx context.Context, q string, args []driver.Na
 	return c.akFull.ExecContext(ctx, q, args)
 }
 
+// What looks at the scope from within a call of its driver, a tracer say, does not wait
+// for the call to end; a statement from there cannot be sent.
 func TestScopeCanBeLookedAtInACallOfItsDriver(t *testing.T) {
-	server := akaritest.NewServer(akaritest.Full)
-	p, err := akari.New(context.Background(), tracing{server.Connector(), func(ctx context.Context) { txn.Current(ctx) }}, akari.Config{MaximumPoolSize: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
+	within(t, func(t *testing.T) {
+		var p *akari.Pool
+		var seen txn.Info
+		var within error
+		look := func(ctx context.Context) {
+			info, in := txn.Current(ctx)
+			if !in || p == nil {
+				return
+			}
+			seen = info
+			_ = txn.SetRollbackOnly(ctx, errors.New("seen"))
+			_, within = p.DB().ExecContext(ctx, "NOP")
+		}
+		cfg := small()
+		cfg.Logger = slog.New(slog.DiscardHandler)
+		p, err := akari.New(t.Context(), tracing{akaritest.NewServer(akaritest.Full).Connector(), look}, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
 		_ = txn.Do(context.Background(), p, func(ctx context.Context) error {
 			_, err := p.DB().ExecContext(ctx, "NOP")
 			return err
-		})
-	}()
-	select {
-	case <-done:
-		p.Close()
-	case <-time.After(3 * time.Second):
-		t.Error("dead-lock: txn.Current in a driver's tracer waits for the statement it is called by")
-	}
+		}, txn.Name("traced"))
+		if seen.Name != "traced" || !seen.InTx || !errors.Is(within, txn.ErrScopeBusy) {
+			t.Errorf("the tracer saw %+v; its statement: %v", seen, within)
+		}
+	})
 }
 
 func TestCommitTimeoutMayBeAsLongAsOneLikes(t *testing.T) {
@@ -247,6 +231,41 @@ func TestCommitTimeoutMayBeAsLongAsOneLikes(t *testing.T) {
 			_, err := b.DB().ExecContext(ctx, "INSERT 1")
 			return err
 		}, txn.CommitTimeout(math.MaxInt64))
+		if err != nil || !b.server.Has(1) {
+			t.Errorf("%v, committed: %t", err, b.server.Has(1))
+		}
+		b.rest()
+	})
+}
+
+// Two goroutines that send one statement after the other keep a third one waiting for
+// theirs, and no longer.
+func TestNobodyIsOvertakenForLongInAScope(t *testing.T) {
+	within(t, func(t *testing.T) {
+		b := newBench(t, akaritest.Full, small())
+		b.server.Inject(akaritest.OpExec, akaritest.Fault{Delay: time.Millisecond})
+		err := txn.Do(context.Background(), b.Pool, func(ctx context.Context) error {
+			var all sync.WaitGroup
+			var worst [3]time.Duration
+			for i := range worst {
+				all.Go(func() {
+					for range 200 {
+						start := time.Now()
+						if _, err := b.DB().ExecContext(ctx, "NOP"); err != nil {
+							t.Error(err)
+						}
+						worst[i] = max(worst[i], time.Since(start))
+					}
+				})
+			}
+			all.Wait()
+			for i, d := range worst {
+				if d > 10*time.Millisecond {
+					t.Errorf("goroutine %d waited %v for a statement of 1ms", i, d)
+				}
+			}
+			return nil
+		})
 		if err != nil {
 			t.Error(err)
 		}
@@ -254,218 +273,178 @@ func TestCommitTimeoutMayBeAsLongAsOneLikes(t *testing.T) {
 	})
 }
 
-func TestNobodyIsOvertakenForLongInAScope(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
-	server := akaritest.NewServer(akaritest.Full)
-	server.Inject(akaritest.OpExec, akaritest.Fault{Delay: time.Millisecond})
-	p, _ := akari.New(context.Background(), server.Connector(), akari.Config{MaximumPoolSize: 2})
-	defer p.Close()
-	_ = txn.Do(context.Background(), p, func(ctx context.Context) error {
-		var wg sync.WaitGroup
-		stop := make(chan struct{})
-		for range 2 {
-			wg.Go(func() {
-				for {
-					select {
-					case <-stop:
-						return
-					default:
+// The connection that could come back is the caller's own: its rows are open.
+func TestTaskDoesNotWaitForItself(t *testing.T) {
+	within(t, func(t *testing.T) {
+		cfg := small()
+		cfg.MaximumPoolSize = 10
+		b := newBench(t, akaritest.Full, cfg)
+		whileReading := func(ctx context.Context, f func() error) error {
+			rows, err := b.DB().QueryContext(ctx, "ROWS 5")
+			if err != nil {
+				return err
+			}
+			defer rows.Close()
+			rows.Next()
+			return f()
+		}
+		statement := func(ctx context.Context) error {
+			_, err := b.DB().ExecContext(ctx, "NOP")
+			return err
+		}
+		bound, end, err := txn.Bind(context.Background(), b.Pool)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer end()
+		for name, try := range map[string]func() error{
+			"two results and a statement": func() error {
+				return whileReading(bound, func() error {
+					return whileReading(bound, func() error { return statement(bound) })
+				})
+			},
+			"a transaction, a result beside it and a statement": func() error {
+				return txn.Do(bound, b.Pool, func(ctx context.Context) error {
+					if err := statement(ctx); err != nil {
+						return err
 					}
-					_, _ = p.DB().ExecContext(ctx, "NOP")
-				}
-			})
-		}
-		time.Sleep(20 * time.Millisecond)
-		var worst time.Duration
-		n := 0
-		for begin := time.Now(); time.Since(begin) < 3*time.Second; {
+					return txn.Do(ctx, b.Pool, func(ctx context.Context) error {
+						return whileReading(ctx, func() error { return statement(ctx) })
+					}, txn.NotSupported)
+				})
+			},
+		} {
 			start := time.Now()
-			_, _ = p.DB().ExecContext(ctx, "NOP")
-			worst = max(worst, time.Since(start))
-			n++
+			if err := try(); !errors.Is(err, txn.ErrNestingLimit) || time.Since(start) > 0 {
+				t.Errorf("%s: %v after %v", name, err, time.Since(start))
+			}
 		}
-		t.Logf("%d statements, the longest %v", n, worst)
-		if worst > 500*time.Millisecond {
-			t.Error("starved")
-		}
-		close(stop)
-		wg.Wait()
-		return nil
+		b.rest()
 	})
 }
 
-func TestTaskDoesNotWaitForItself(t *testing.T) {
-	within(t, func(t *testing.T) {
-		for _, how := range []string{"notsupported", "bind"} {
-			cfg := small()
-			cfg.MaximumPoolSize = 10
-			b := newBench(t, akaritest.Full, cfg)
-			start := time.Now()
-			body := func(ctx context.Context, depth int) error { return nil }
-			body = func(ctx context.Context, depth int) error {
-				if depth == 0 {
+// Nothing is sent any more, as what the session had is lost; and it is said at once.
+func TestBindingThatHasLostItsConnectionSaysSo(t *testing.T) {
+	for name, lose := range map[string]func(b *bench, do func() error){
+		"the server hangs up": func(b *bench, do func() error) {
+			b.server.DropAll()
+			_ = do()
+		},
+		"BEGIN panics": func(b *bench, do func() error) {
+			b.server.Inject(akaritest.OpBegin, akaritest.Fault{Times: 1, Panic: "x"})
+			if r := recovered(func() { _ = do() }); r != "x" {
+				b.t.Errorf("recovered %v", r)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			within(t, func(t *testing.T) {
+				b := newBench(t, akaritest.PqLike, small())
+				ctx, end, err := txn.Bind(context.Background(), b.Pool, txn.Hold)
+				if err != nil {
+					t.Fatal(err)
+				}
+				statement := func(ctx context.Context) error {
 					_, err := b.DB().ExecContext(ctx, "NOP")
 					return err
 				}
-				rows, err := b.DB().QueryContext(ctx, "ROWS 5")
-				if err != nil {
-					return err
+				do := func() error { return txn.Do(ctx, b.Pool, statement) }
+				if err := do(); err != nil {
+					t.Fatal(err)
 				}
-				defer rows.Close()
-				for rows.Next() {
-					return body(ctx, depth-1)
-				}
-				return nil
-			}
-			var err error
-			if how == "bind" {
-				ctx, end, _ := txn.Bind(context.Background(), b.Pool)
-				err = body(ctx, 2)
-				end()
-			} else {
-				err = txn.Do(context.Background(), b.Pool, func(ctx context.Context) error {
-					if _, err := b.DB().ExecContext(ctx, "NOP"); err != nil {
-						return err
+				lose(b, do)
+				sent := b.server.Executions("NOP")
+				for range 3 {
+					for _, err := range []error{do(), statement(ctx)} {
+						if !errors.Is(err, txn.ErrUnexpectedRollback) || errors.Is(err, driver.ErrBadConn) {
+							t.Errorf("got %v", err)
+						}
 					}
-					return txn.Do(ctx, b.Pool, func(ctx context.Context) error { return body(ctx, 1) }, txn.NotSupported)
-				})
-			}
-			t.Logf("%s: %v after %v", how, err, time.Since(start))
-			if time.Since(start) > time.Second {
-				t.Errorf("%s: stalled %v with idle connections", how, time.Since(start))
-			}
-			b.rest()
-		}
-	})
-}
-
-func TestBindingThatHasLostItsConnectionSaysSo(t *testing.T) {
-	within(t, func(t *testing.T) {
-		b := newBench(t, akaritest.PqLike, small())
-		ctx, end, _ := txn.Bind(context.Background(), b.Pool, txn.Hold)
-		do := func() error {
-			return txn.Do(ctx, b.Pool, func(ctx context.Context) error {
-				_, err := b.DB().ExecContext(ctx, "NOP")
-				return err
+				}
+				if n := b.server.Executions("NOP"); n != sent {
+					t.Errorf("%d statements were sent on", n-sent)
+				}
+				end()
+				b.rest()
 			})
-		}
-		t.Log(do())
-		b.server.DropAll()
-		t.Log("lost:", do())
-		for range 3 {
-			err := do()
-			t.Logf("after: %T %v", err, err)
-			if errors.Is(err, driver.ErrBadConn) {
-				t.Error("ErrBadConn reaches database/sql, and the user")
-			}
-		}
-		_, err := b.DB().ExecContext(ctx, "NOP")
-		t.Logf("plain: %v", err)
-		err = do()
-		t.Logf("after: %T %v", err, err)
-		end()
-		b.rest()
-	})
-}
-
-func TestPanicInBeginLeavesNothingOpenInABinding(t *testing.T) {
-	within(t, func(t *testing.T) {
-		b := newBench(t, akaritest.PqLike, small())
-		ctx, end, _ := txn.Bind(context.Background(), b.Pool, txn.Hold)
-		b.exec("NOP")
-		_, _ = b.DB().ExecContext(ctx, "NOP")
-		b.server.Inject(akaritest.OpBegin, akaritest.Fault{Times: 1, Panic: "x"})
-		do := func() error {
-			return txn.Do(ctx, b.Pool, func(ctx context.Context) error {
-				_, err := b.DB().ExecContext(ctx, "NOP")
-				return err
-			})
-		}
-		t.Log(recovered(func() { _ = do() }))
-		t.Log(do())
-		_, err := b.DB().ExecContext(ctx, "NOP")
-		t.Log(err)
-		end()
-		b.rest()
-	})
-}
-
-func TestEndOfAnEarlierStatementHarmsNoLaterAttempt(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	server := akaritest.NewServer(akaritest.Full)
-	p, _ := akari.New(context.Background(), server.Connector(), akari.Config{MaximumPoolSize: 2})
-	defer p.Close()
-	ctx1, cancel1 := context.WithCancel(context.Background())
-	first := true
-	server.Inject(akaritest.OpBegin, akaritest.Fault{Times: 1, Match: func(akaritest.Call) bool {
-		if first {
-			first = false
-			cancel1()
-		}
-		return true
-	}, Err: errors.New("begin fails")})
-	server.Inject(akaritest.OpCommit, akaritest.Fault{Delay: time.Millisecond})
-	_ = ctx1
-	err := txn.Do(context.Background(), p, func(ctx context.Context) error {
-		c, cancel := context.WithCancel(ctx)
-		stop := context.AfterFunc(ctx1, cancel)
-		defer stop()
-		_ = c
-		cc := mergedCtx{ctx, ctx1}
-		_, err := p.DB().ExecContext(cc, "NOP")
-		t.Log("first:", err)
-		_, err = p.DB().ExecContext(ctx, "INSERT 1")
-		t.Log("second:", err)
-		return err
-	})
-	t.Log(err)
-	if err != nil {
-		t.Error("COMMIT fails: the context of the attempt before has ended it", err)
+		})
 	}
 }
 
-// mergedCtx has the values of one context, and ends with another.
-type mergedCtx struct {
-	context.Context
-	ends context.Context
-}
-
-func (m mergedCtx) Done() <-chan struct{} { return m.ends.Done() }
-func (m mergedCtx) Err() error            { return m.ends.Err() }
-
+// Else the inner one's rollback would undo what the outer one has done since.
 func TestOfTwoTransactionsInAScopeOnlyTheInnerOneIsUsed(t *testing.T) {
 	within(t, func(t *testing.T) {
 		b := newBench(t, akaritest.Full, small())
 		err := txn.Do(context.Background(), b.Pool, func(ctx context.Context) error {
-			tx1, err := b.DB().BeginTx(ctx, nil)
+			outer, err := b.DB().BeginTx(ctx, nil)
 			if err != nil {
 				return err
 			}
-			tx2, err := b.DB().BeginTx(ctx, nil)
+			inner, err := b.DB().BeginTx(ctx, nil)
 			if err != nil {
 				return err
 			}
-			_, err = tx1.Exec("INSERT 1")
-			t.Log("tx1 insert", err)
-			if err != nil {
-				tx2.Rollback()
-				tx1.Rollback()
-				return err
+			if _, err := outer.Exec("INSERT 1"); !errors.Is(err, txn.ErrScopeBusy) {
+				t.Errorf("the outer one: %v", err)
 			}
-			_, err = tx2.Exec("INSERT 2")
-			t.Log("tx2 insert", err)
-			t.Log("tx2 rollback", tx2.Rollback())
-			err = tx1.Commit()
-			t.Log("tx1 commit", err)
-			return err
+			if _, err := inner.Exec("INSERT 2"); err != nil {
+				t.Error(err)
+			}
+			if err := inner.Rollback(); err != nil {
+				t.Error(err)
+			}
+			if _, err := outer.Exec("INSERT 3"); err != nil {
+				t.Error(err)
+			}
+			return outer.Commit()
 		})
-		n := value[int](t, b.DB(), "COUNT")
-		t.Log(err, n)
-		if err == nil && n != 1 {
-			t.Error("what tx1 did was lost without a word")
+		if err != nil || b.server.Has(1) || b.server.Has(2) || !b.server.Has(3) {
+			t.Errorf("%v, committed: %v", err, b.server.Committed())
 		}
 		b.rest()
 	})
 }
 
-var _ = sql.ErrNoRows
+// A connection whose driver has panicked is being closed: rows that were open on it are
+// not closed as well.
+func TestRowsGoWithTheConnectionOfAPanic(t *testing.T) {
+	within(t, func(t *testing.T) {
+		b := newBench(t, akaritest.Full, small())
+		b.server.Inject(akaritest.OpRowsClose, akaritest.Fault{Delay: time.Second})
+		_ = txn.Do(context.Background(), b.Pool, func(ctx context.Context) error {
+			rows, err := b.DB().QueryContext(ctx, "ROWS 5")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer rows.Close()
+			rows.Next()
+			b.server.Inject(akaritest.OpExec, akaritest.Fault{Times: 1, Panic: "x"})
+			if r := recovered(func() { _, _ = b.DB().ExecContext(ctx, "NOP") }); r != "x" {
+				t.Errorf("recovered %v", r)
+			}
+			if rows.Next() || !errors.Is(rows.Err(), txn.ErrUnexpectedRollback) && rows.Err() == nil {
+				t.Errorf("a row was read after that; %v", rows.Err())
+			}
+			return nil
+		})
+		b.rest()
+	})
+}
+
+func TestSeatComesBackWhenThereIsNoConnection(t *testing.T) {
+	within(t, func(t *testing.T) {
+		cfg := small()
+		cfg.MaximumPoolSize = 1
+		b := newBench(t, akaritest.Full, cfg)
+		held := b.acquire()
+		err := txn.Do(context.Background(), b.Pool, func(ctx context.Context) error {
+			_, err := b.DB().ExecContext(ctx, "NOP")
+			return err
+		}, txn.Timeout(time.Second))
+		if !errors.Is(err, akari.ErrAcquireTimeout) || !errors.Is(err, txn.ErrTimeout) {
+			t.Error(err)
+		}
+		held.Release()
+		b.rest()
+	})
+}

@@ -52,21 +52,11 @@ var operations = []struct {
 func database(p plan) error {
 	const size = 32
 	ctx := context.Background()
-	own, err := openSQL(size, size, &stub{})
+	pool, plain, done, err := sideBySide(ctx, size)
 	if err != nil {
 		return err
 	}
-	defer own.close()
-	pool, err := akari.New(ctx, &stub{}, akari.Config{
-		MaximumPoolSize: size, SessionReset: akari.ResetOff, Logger: slog.New(slog.DiscardHandler), // database/sql resets nothing
-	})
-	if err != nil {
-		return err
-	}
-	defer func() { _ = pool.Close() }()
-	if err := fill(akariPeer{pool}, size); err != nil {
-		return err
-	}
+	defer done()
 	callers := []int{1, 8, 128}
 	if p.full {
 		callers = []int{1, 2, 8, 32, 128, 1024}
@@ -81,7 +71,7 @@ func database(p plan) error {
 				if err != nil {
 					return err
 				}
-				b, err := perTurn(n, p.turn, func(int) error { return op.do(ctx, own.(sqlPeer).db) })
+				b, err := perTurn(n, p.turn, func(int) error { return op.do(ctx, plain) })
 				if err != nil {
 					return err
 				}
@@ -91,4 +81,29 @@ func database(p plan) error {
 		}
 	}
 	return nil
+}
+
+// sideBySide opens a pool, filled, and a *sql.DB of database/sql's own, of the same size
+// over the same driver.
+func sideBySide(ctx context.Context, size int) (pool *akari.Pool, plain *sql.DB, done func(), err error) {
+	own, err := openSQL(size, size, &stub{})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	pool, err = akari.New(ctx, &stub{}, akari.Config{
+		MaximumPoolSize: size, SessionReset: akari.ResetOff, Logger: slog.New(slog.DiscardHandler), // database/sql resets nothing
+	})
+	if err != nil {
+		own.close()
+		return nil, nil, nil, err
+	}
+	done = func() {
+		_ = pool.Close()
+		own.close()
+	}
+	if err := fill(akariPeer{pool}, size); err != nil {
+		done()
+		return nil, nil, nil, err
+	}
+	return pool, own.(sqlPeer).db, done, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"log/slog"
 
 	"github.com/akaripool/akari"
 	"github.com/akaripool/akari/txn"
@@ -50,25 +49,15 @@ func inScope(ctx context.Context, pool *akari.Pool, n int) error {
 func scopes(p plan) error {
 	const size = 32
 	ctx := context.Background()
-	own, err := openSQL(size, size, &stub{})
+	pool, plain, done, err := sideBySide(ctx, size)
 	if err != nil {
 		return err
 	}
-	defer own.close()
-	pool, err := akari.New(ctx, &stub{}, akari.Config{
-		MaximumPoolSize: size, SessionReset: akari.ResetOff, Logger: slog.New(slog.DiscardHandler), // database/sql resets nothing
-	})
-	if err != nil {
-		return err
-	}
-	defer func() { _ = pool.Close() }()
-	if err := fill(akariPeer{pool}, size); err != nil {
-		return err
-	}
+	defer done()
 	ways := []func(ctx context.Context, n int) error{
 		func(ctx context.Context, n int) error { return inScope(ctx, pool, n) },
 		func(ctx context.Context, n int) error { return inTx(ctx, pool.DB(), n) },
-		func(ctx context.Context, n int) error { return inTx(ctx, own.(sqlPeer).db, n) },
+		func(ctx context.Context, n int) error { return inTx(ctx, plain, n) },
 	}
 	canEnd, cancel := context.WithCancel(ctx)
 	defer cancel()

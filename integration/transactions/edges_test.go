@@ -254,3 +254,25 @@ func TestTimeoutOfAScopeWithinIsErrTimeout(t *testing.T) {
 		})
 	}
 }
+
+// database/sql rolls such a transaction back in a goroutine of its own, and tells the
+// program before that: what the scope does next must not be undone with it.
+func TestWorkAfterAnInnerTransactionsContextHasEndedIsKept(t *testing.T) {
+	each(t, akari.Config{}, nil, func(w *world) {
+		for i := range 20 {
+			w.must(nil, w.do(w.Context(), func(ctx context.Context) error {
+				short, cancel := context.WithCancel(ctx)
+				tx, err := w.db.BeginTx(short, nil)
+				w.must(nil, err)
+				w.must(nil, w.insertBy(ctx, tx, 50+i))
+				cancel()
+				return w.insert(ctx, i)
+			}))
+		}
+		var want []int
+		for i := range 20 {
+			want = append(want, i)
+		}
+		w.want(want...)
+	})
+}
